@@ -1,0 +1,33 @@
+# `make help` lists what there is. PYTHON=python3.12 names another Python, ARGS=... hands arguments on.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help up down setup test lint lock
+
+PYTHON ?= python3
+ARGS ?=
+STAGES ?= lint unit service daemon system browser
+export PYTHON
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+up: ## Set up what is needed, start the whole service, stay until ctrl-C (ARGS="--detach --run-dir DIR")
+	@scripts/setup service
+	@exec scripts/as-root .venv/bin/smailor up $(ARGS)
+
+down: ## Stop the service (ARGS="--run-dir DIR")
+	@test -x .venv/bin/smailor || { echo "Nothing is set up here, so nothing is running from here."; exit 1; }
+	@exec scripts/as-root .venv/bin/smailor down $(ARGS)
+
+setup: ## Set up what development needs: packages, .venv with the test tools
+	@scripts/setup test
+
+test: setup ## Run lint and every test (STAGES="unit service", ARGS="-k name" for some)
+	@exec .venv/bin/python scripts/run-tests.py $(STAGES) -- $(ARGS)
+
+lint: setup ## Check style, types, imports between rooms, shell scripts and roles
+	@scripts/lint
+
+lock: ## Write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
+	@scripts/lock $(ARGS)
