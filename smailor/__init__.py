@@ -1,0 +1,1 @@
+"""The domain of Smailor: what the service knows and decides."""

@@ -1,0 +1,313 @@
+"""The configuration of every process: one TOML file, overridden by environment variables, read into frozen values.
+
+An unknown key is an error and names file, line and key: a misspelt limit must not be a silent default. Values from
+the environment are `SMAILOR_<SECTION>_<KEY>` (lists separated by commas). Nothing here opens a socket or a database.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
+
+from smailor.errors import ConfigError
+from smailor.log import LEVELS
+
+DEFAULT_PATH = Path("/etc/smailor/smailor.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """Who the service is to the world.
+
+    Attributes:
+        hostname: the name that tenants' MX records point to, and that Postfix says in HELO.
+        domain: the service's own domain.
+        name: what people call it, shown in the web interface.
+        postmaster: the address that refused senders are told to write to.
+        spf_include: the name that tenants' SPF records include.
+    """
+
+    hostname: str
+    domain: str
+    name: str = "Smailor"
+    postmaster: str = ""
+    spf_include: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """Where the state is kept.
+
+    Attributes:
+        url: `sqlite:////absolute/path` or `postgresql://user:password@host:port/name`.
+    """
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Keys of this installation, generated once, never with a default.
+
+    Attributes:
+        session_key: signs the web's cookies; at least 32 characters.
+        sealing_keys: Fernet keys that seal DKIM private keys in the database; the first seals, all of them unseal.
+    """
+
+    session_key: str = field(repr=False)
+    sealing_keys: tuple[str, ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Dns:
+    """The resolver that every process asks.
+
+    Attributes:
+        servers: `host:port`, asked in order.
+        timeout_seconds: for one question in all.
+    """
+
+    servers: tuple[str, ...] = ("127.0.0.1:53",)
+    timeout_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The web application.
+
+    Attributes:
+        bind: `host:port` or `unix:/path` that gunicorn listens on.
+        public_url: how people reach it, without a final slash.
+        imap: `host:port` of Dovecot's IMAP with STARTTLS.
+        submission: `host:port` of Postfix's submission with STARTTLS.
+        tls_ca: file of the authority that signed their certificate; empty: the system's.
+        mail_hostname: the name expected in that certificate, and shown to people for their mail clients.
+        secure_cookies: cookies over HTTPS only; false only for a service tried out on loopback.
+        threads: requests served at the same time by one process.
+    """
+
+    bind: str = "unix:/run/smailor/web.sock"
+    public_url: str = ""
+    imap: str = "127.0.0.1:143"
+    submission: str = "127.0.0.1:587"
+    tls_ca: str = ""
+    mail_hostname: str = ""
+    secure_cookies: bool = True
+    threads: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Dovecot:
+    """How to reach Dovecot's administration interface (doveadm over HTTP).
+
+    Attributes:
+        doveadm_url: such as `http://127.0.0.1:8080/doveadm/v1`; empty: not used.
+        doveadm_api_key: the key it expects.
+    """
+
+    doveadm_url: str = ""
+    doveadm_api_key: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Milter:
+    """The milters.
+
+    Attributes:
+        signing_socket: `unix:/path` that Postfix connects to.
+        signing_workers: processes that sign at the same time.
+    """
+
+    signing_socket: str = "unix:/run/smailor/signing.sock"
+    signing_workers: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Policyd:
+    """The policy daemon.
+
+    Attributes:
+        socket: `unix:/path` or `host:port` that Postfix connects to.
+        metrics: `host:port` of its Prometheus endpoint; empty: none.
+    """
+
+    socket: str = "unix:/run/smailor/policyd.sock"
+    metrics: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Limits on what may leave.
+
+    Attributes:
+        messages_per_hour: for each account, in any 60 minutes.
+    """
+
+    messages_per_hour: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What is logged.
+
+    Attributes:
+        level: debug, info, warning or error.
+    """
+
+    level: str = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration, one attribute a section."""
+
+    service: Service
+    database: DatabaseSettings
+    secrets: Secrets
+    dns: Dns = field(default_factory=Dns)
+    web: Web = field(default_factory=Web)
+    dovecot: Dovecot = field(default_factory=Dovecot)
+    milter: Milter = field(default_factory=Milter)
+    policyd: Policyd = field(default_factory=Policyd)
+    sending: Sending = field(default_factory=Sending)
+    log: Log = field(default_factory=Log)
+
+
+def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read the configuration.
+
+    Args:
+        path: the TOML file; None: `SMAILOR_CONFIG` from the environment, else /etc/smailor/smailor.toml.
+        environ: environment variables.
+
+    Returns:
+        The settings, every value of its declared type.
+
+    Raises:
+        ConfigError: the file cannot be read or a value cannot be used; the text names file, line and key.
+    """
+    path = path or Path(environ.get("SMAILOR_CONFIG") or DEFAULT_PATH)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse_settings(text, source=str(path), environ=environ)
+
+
+def parse_settings(text: str, *, source: str, environ: Mapping[str, str]) -> Settings:
+    """Read the configuration from its text; arguments and errors as in `load_settings`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    sections = {entry.name: entry.type for entry in fields(Settings)}
+    for name, content in document.items():
+        if name not in sections or not isinstance(content, dict):
+            raise _error(source, text, "", name, f"unknown section; known are {', '.join(sections)}")
+    hints = get_type_hints(Settings)
+    values: dict[str, Any] = {
+        name: _section(hints[name], name, document.get(name, {}), text, source, environ) for name in sections
+    }
+    settings = Settings(**values)
+    _check(settings, text, source)
+    return settings
+
+
+def _section(
+    kind: type, section: str, content: Mapping[str, Any], text: str, source: str, environ: Mapping[str, str]
+) -> object:
+    hints = get_type_hints(kind)
+    known = {entry.name: entry for entry in fields(kind)}
+    for key in content:
+        if key not in known:
+            raise _error(source, text, section, key, f"unknown key; known are {', '.join(known)}")
+    values: dict[str, object] = {}
+    for key, entry in known.items():
+        variable = f"SMAILOR_{section}_{key}".upper()
+        if variable in environ:
+            try:
+                values[key] = _from_text(hints[key], environ[variable])
+            except ValueError as error:
+                raise ConfigError(f"{variable}: {error}") from error
+        elif key in content:
+            try:
+                values[key] = _from_toml(hints[key], content[key])
+            except ValueError as error:
+                raise _error(source, text, section, key, str(error)) from error
+        elif entry.default is MISSING and entry.default_factory is MISSING:
+            raise _error(source, text, section, key, "is missing and has no default")
+    return kind(**values)
+
+
+def _from_toml(hint: Any, value: object) -> object:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if get_origin(hint) is tuple:
+        if isinstance(value, list) and all(isinstance(item, get_args(hint)[0]) for item in value):
+            return tuple(value)
+        raise ValueError(f"expected a list of {get_args(hint)[0].__name__}, got {type(value).__name__}")
+    if isinstance(hint, UnionType):
+        hint = next(option for option in get_args(hint) if option is not NoneType)
+    if type(value) is not hint:
+        raise ValueError(f"expected {hint.__name__}, got {type(value).__name__}")
+    return value
+
+
+def _from_text(hint: Any, value: str) -> object:
+    if get_origin(hint) is tuple:
+        return tuple(item.strip() for item in value.split(",") if item.strip())
+    if hint is bool:
+        if value.lower() not in {"true", "false"}:
+            raise ValueError(f"expected true or false, got {value!r}")
+        return value.lower() == "true"
+    if hint in {int, float}:
+        return hint(value)
+    return value
+
+
+def _check(settings: Settings, text: str, source: str) -> None:
+    """Refuse values of the right type that cannot work, before any process starts with them."""
+
+    def refuse(section: str, key: str, message: str) -> ConfigError:
+        return _error(source, text, section, key, message)
+
+    if not settings.database.url.startswith(("sqlite:///", "postgresql://")):
+        raise refuse("database", "url", "expected sqlite:////absolute/path or postgresql://user:password@host/name")
+    if len(settings.secrets.session_key) < 32:
+        raise refuse("secrets", "session_key", "needs at least 32 characters")
+    if not settings.secrets.sealing_keys:
+        raise refuse("secrets", "sealing_keys", "needs at least one key")
+    if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in settings.secrets.sealing_keys):
+        raise refuse("secrets", "sealing_keys", "each is 32 bytes in URL-safe base64 (44 characters)")
+    if settings.log.level not in LEVELS:
+        raise refuse("log", "level", f"expected one of {', '.join(LEVELS)}")
+    for section, key, least in (
+        ("sending", "messages_per_hour", 1),
+        ("milter", "signing_workers", 1),
+        ("web", "threads", 1),
+        ("dns", "timeout_seconds", 0.1),
+    ):
+        if getattr(getattr(settings, section), key) < least:
+            raise refuse(section, key, f"must be at least {least}")
+
+
+def _error(source: str, text: str, section: str, key: str, message: str) -> ConfigError:
+    """Build the error that names file, line and key (the section's line where the key itself is not there)."""
+    line = section_line = 0
+    current = ""
+    for number, content in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[+\s*([^\]]*?)\s*\]", content):
+            current = header[1]
+            if current == section or (not section and current == key):
+                section_line = number
+        elif current == section and re.match(rf"\s*\"?{re.escape(key)}\"?\s*=", content):
+            line = number
+            break
+    at = line or section_line
+    where = f"{source}:{at}" if at else source
+    name = f"{section}.{key}" if section else key
+    return ConfigError(f"{where}: {name}: {message}")

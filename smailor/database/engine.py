@@ -1,0 +1,108 @@
+"""The database: one engine a process, transactions for use cases, the same behaviour on SQLite and PostgreSQL.
+
+SQLite runs in WAL mode with synchronous=FULL: what was committed survives a power cut, as on PostgreSQL. Writers take
+the write lock at BEGIN (BEGIN IMMEDIATE), because a transaction that reads first and writes later could otherwise fail
+half-way with "database is locked".
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from smailor.errors import TemporaryFailure
+
+BUSY_TIMEOUT_SECONDS = 10
+CONNECT_TIMEOUT_SECONDS = 5
+
+
+class Database:
+    """An engine and the two ways to use it.
+
+    Args:
+        url: `sqlite:////absolute/path` or `postgresql://…`.
+        pool_size: connections kept; as many again may be opened for a moment.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+            options: dict[str, Any] = {
+                "pool_pre_ping": True,
+                "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": "-c timezone=UTC"},
+            }
+        else:
+            # isolation_level None: the driver begins nothing by itself, the event below does.
+            options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}}
+        self.url = url
+        self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
+        if self.dialect == "sqlite":
+            event.listen(self.engine, "connect", _set_pragmas)
+            event.listen(self.engine, "begin", _begin)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """Run the block in one transaction: committed at its end, rolled back on any error.
+
+        Raises:
+            TemporaryFailure: the database does not answer or is locked for too long.
+        """
+        with self._session(immediate=True) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """Run the block on one consistent state of the database without the write lock; nothing is kept.
+
+        Raises:
+            TemporaryFailure: the database does not answer.
+        """
+        with self._session(immediate=False) as session:
+            yield session
+
+    @contextmanager
+    def _session(self, *, immediate: bool) -> Iterator[Session]:
+        engine = self.engine.execution_options(immediate=immediate)
+        try:
+            with Session(engine, expire_on_commit=False) as session:
+                yield session
+        except DBAPIError as error:
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise TemporaryFailure("the database does not answer") from error
+            raise
+
+    def check(self) -> None:
+        """Ask the database something trivial.
+
+        Raises:
+            TemporaryFailure: it does not answer.
+        """
+        with self.snapshot() as session:
+            session.execute(text("SELECT 1"))
+
+    def dispose(self) -> None:
+        """Close all connections, such as before a fork."""
+        self.engine.dispose()
+
+
+def _set_pragmas(connection: sqlite3.Connection, record: object) -> None:
+    del record
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_SECONDS * 1000}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _begin(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")

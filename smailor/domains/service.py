@@ -1,0 +1,251 @@
+"""Use cases around domains. Each function owns its transaction and returns plain values; DNS is an argument."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, selectinload
+
+from smailor.accounts import passwords
+from smailor.accounts import service as accounts
+from smailor.address import DomainName
+from smailor.database.engine import Database
+from smailor.dns.answer import DnsClient
+from smailor.domains.dkim_keys import generate_key_pair, selector_for
+from smailor.domains.models import DkimKey, Domain
+from smailor.domains.records import (
+    RecordCheck,
+    RecordState,
+    ServiceNames,
+    WantedRecord,
+    challenge_record,
+    check_record,
+)
+from smailor.domains.records import wanted_records as _wanted_records
+from smailor.domains.sealing import Sealer
+from smailor.errors import Conflict, NotFound, TemporaryFailure
+
+
+@dataclass(frozen=True, slots=True)
+class DomainView:
+    """A domain, as other rooms and faces see it."""
+
+    id: int
+    name: str
+    workspace: str
+    verification_token: str
+    verified_at: datetime | None
+    selectors: tuple[str, ...]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """The key that signs a verified domain's mail."""
+
+    domain: str
+    selector: str
+    private_key_pem: str
+
+
+def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer, now: datetime) -> DomainView:
+    """Claim a domain for a workspace, with a DKIM key of its own; it is used once it is verified.
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        name: the domain.
+        sealer: seals the private key.
+        now: the present moment.
+
+    Raises:
+        InvalidInput: the name is not a domain.
+        NotFound: no such workspace.
+        Conflict: the workspace has it already, or another one has verified it.
+    """
+    domain_name = DomainName.parse(name)
+    keys = generate_key_pair()
+    with database.transaction() as session:
+        place = accounts.workspace_in(session, workspace)
+        taken = select(Domain).where(Domain.name == domain_name.name)
+        for other in session.scalars(taken):
+            if other.workspace_id == place.id:
+                raise Conflict(f"{workspace} has the domain {domain_name} already")
+            if other.verified_at is not None:
+                raise Conflict(f"{domain_name} is in use by another workspace")
+        domain = Domain(
+            workspace_id=place.id,
+            name=domain_name.name,
+            verification_token=passwords.draw_secret(),
+            verified_at=None,
+            created_at=now,
+        )
+        domain.dkim_keys.append(
+            DkimKey(
+                selector=selector_for(now),
+                private_key_sealed=sealer.seal(keys.private_key_pem),
+                public_key=keys.public_key,
+                created_at=now,
+            )
+        )
+        session.add(domain)
+        session.flush()
+        return _view(domain, workspace)
+
+
+def list_domains(database: Database, *, workspace: str | None = None) -> tuple[DomainView, ...]:
+    """Return the domains of one workspace, or of all, by name.
+
+    Raises:
+        NotFound: no such workspace.
+    """
+    with database.snapshot() as session:
+        return list_domains_in(session, workspace)
+
+
+def list_domains_in(session: Session, workspace: str | None) -> tuple[DomainView, ...]:
+    """Return the domains of one workspace, or of all, within a transaction of a room above; raises NotFound."""
+    query = select(Domain).options(selectinload(Domain.dkim_keys)).order_by(Domain.name, Domain.id)
+    if workspace is not None:
+        query = query.where(Domain.workspace_id == accounts.workspace_in(session, workspace).id)
+    return tuple(_views(session, query))
+
+
+def domains_in(session: Session, ids: Sequence[int]) -> dict[int, DomainView]:
+    """Return these domains by id, within a transaction of a room above."""
+    query = select(Domain).options(selectinload(Domain.dkim_keys)).where(Domain.id.in_(ids))
+    return {view.id: view for view in _views(session, query)}
+
+
+def get_domain(database: Database, *, workspace: str, name: str) -> DomainView:
+    """Return one domain of a workspace.
+
+    Raises:
+        NotFound: the workspace has no such domain.
+    """
+    with database.snapshot() as session:
+        return domain_in(session, workspace, name)
+
+
+def domain_in(session: Session, workspace: str, name: str) -> DomainView:
+    """Return one domain of a workspace within a transaction of a room above this one; raises NotFound."""
+    return _view(_domain(session, workspace, name), workspace)
+
+
+def wanted_records(database: Database, *, workspace: str, name: str, service: ServiceNames) -> tuple[WantedRecord, ...]:
+    """Return the DNS records that a domain wants.
+
+    Raises:
+        NotFound: the workspace has no such domain.
+    """
+    with database.snapshot() as session:
+        domain = _domain(session, workspace, name)
+        keys = [(key.selector, key.public_key) for key in domain.dkim_keys]
+        return _wanted_records(domain.name, domain.verification_token, keys, service)
+
+
+def check_records(
+    database: Database, *, workspace: str, name: str, service: ServiceNames, resolver: DnsClient
+) -> tuple[RecordCheck, ...]:
+    """Return each wanted record beside what DNS shows now.
+
+    Raises:
+        NotFound: the workspace has no such domain.
+    """
+    records = wanted_records(database, workspace=workspace, name=name, service=service)
+    return tuple(check_record(record, _look_up(resolver, record)) for record in records)
+
+
+def verify_domain(database: Database, *, workspace: str, name: str, resolver: DnsClient, now: datetime) -> DomainView:
+    """Look for the ownership record and, when it is there, put the domain in use.
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        name: the domain.
+        resolver: asks DNS.
+        now: the present moment.
+
+    Raises:
+        NotFound: no such domain, or its record is not (yet) to be seen; the text says which record.
+        TemporaryFailure: DNS did not answer.
+        Conflict: another workspace has verified the domain in the meantime.
+    """
+    domain = get_domain(database, workspace=workspace, name=name)
+    if domain.verified_at is not None:
+        return domain
+    record = challenge_record(domain.name, domain.verification_token)
+    check = check_record(record, _look_up(resolver, record))
+    if check.state is RecordState.UNKNOWN:
+        raise TemporaryFailure(f"DNS did not answer for {record.name}; try again in a moment")
+    if check.state is not RecordState.PRESENT:
+        raise NotFound(f"the TXT record {record.name} with {record.value} is not there (yet)")
+    try:
+        with database.transaction() as session:
+            row = _domain(session, workspace, name)
+            row.verified_at = now
+            session.flush()
+            return _view(row, workspace)
+    except IntegrityError as error:
+        raise Conflict(f"{domain.name} is in use by another workspace") from error
+
+
+def delete_domain_in(session: Session, workspace: str, name: str) -> None:
+    """Delete a domain and its keys, within the transaction of the room above that has emptied it; raises NotFound."""
+    session.delete(_domain(session, workspace, name))
+
+
+def signing_key(database: Database, *, domain: str, sealer: Sealer) -> SigningKey | None:
+    """Return the newest key of a verified domain, or None where there is no such domain or no key.
+
+    Raises:
+        TemporaryFailure: the database does not answer, or the key cannot be unsealed.
+    """
+    query = (
+        select(DkimKey)
+        .join(Domain, DkimKey.domain_id == Domain.id)
+        .where(Domain.name == domain, Domain.verified_at.is_not(None))
+        .order_by(DkimKey.id.desc())
+        .limit(1)
+    )
+    with database.snapshot() as session:
+        key = session.scalar(query)
+        if key is None:
+            return None
+        return SigningKey(domain, key.selector, sealer.unseal(key.private_key_sealed))
+
+
+def _look_up(resolver: DnsClient, record: WantedRecord) -> tuple[str, ...] | None:
+    try:
+        return resolver.query(record.name, record.kind).records
+    except TemporaryFailure:
+        return None
+
+
+def _domain(session: Session, workspace: str, name: str) -> Domain:
+    place = accounts.workspace_in(session, workspace)
+    domain_name = DomainName.parse(name)
+    found = session.scalar(select(Domain).where(Domain.workspace_id == place.id, Domain.name == domain_name.name))
+    if found is None:
+        raise NotFound(f"{workspace} has no domain {domain_name}")
+    return found
+
+
+def _views(session: Session, query: Select[Domain]) -> list[DomainView]:
+    rows = session.scalars(query).all()
+    slugs = accounts.workspace_slugs_in(session, [row.workspace_id for row in rows])
+    return [_view(row, slugs[row.workspace_id]) for row in rows]
+
+
+def _view(domain: Domain, workspace: str) -> DomainView:
+    return DomainView(
+        id=domain.id,
+        name=domain.name,
+        workspace=workspace,
+        verification_token=domain.verification_token,
+        verified_at=domain.verified_at,
+        selectors=tuple(key.selector for key in domain.dkim_keys),
+        created_at=domain.created_at,
+    )

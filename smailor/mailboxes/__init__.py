@@ -1,0 +1,1 @@
+"""Inboxes, aliases, groups and catch-alls, and the bridge to Dovecot."""

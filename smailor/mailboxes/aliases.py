@@ -1,0 +1,104 @@
+"""Use cases around aliases, groups and catch-alls. Each function owns its transaction and returns plain values."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from smailor.address import Address, DomainName
+from smailor.database.engine import Database
+from smailor.domains import service as domains
+from smailor.errors import Conflict, InvalidInput, NotFound
+from smailor.mailboxes.models import Alias, Inbox
+from smailor.mailboxes.service import plain_address
+
+
+@dataclass(frozen=True, slots=True)
+class AliasView:
+    """One target of an alias.
+
+    Attributes:
+        source: the alias's address, `@domain` for the catch-all.
+        target: where its mail goes.
+    """
+
+    id: int
+    source: str
+    target: str
+
+
+def create_alias(database: Database, *, workspace: str, source: str, target: str, now: datetime) -> AliasView:
+    """Deliver mail for one address to another; several targets for one source make a group.
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        source: an address in one of its domains, or `@domain` for the catch-all.
+        target: an address, ours or a stranger's.
+        now: the present moment.
+
+    Raises:
+        InvalidInput: a value cannot be used, or the alias would point to itself.
+        NotFound: the workspace has no such domain.
+        Conflict: the source is an inbox, or the alias has that target already.
+    """
+    address, domain_name = _source(source)
+    to = Address.parse(target)
+    if str(to) == address:
+        raise InvalidInput("target", "is the alias itself")
+    try:
+        with database.transaction() as session:
+            domain = domains.domain_in(session, workspace, domain_name)
+            inbox = select(Inbox.id).where(Inbox.domain_id == domain.id, Inbox.address == address)
+            if session.scalar(inbox) is not None:
+                raise Conflict(f"{address} is an inbox already")
+            row = Alias(domain_id=domain.id, source=address, target=str(to), created_at=now)
+            session.add(row)
+            session.flush()
+            return AliasView(row.id, row.source, row.target)
+    except IntegrityError as error:
+        raise Conflict(f"{address} delivers to {to} already") from error
+
+
+def list_aliases(database: Database, *, workspace: str | None = None) -> tuple[AliasView, ...]:
+    """Return the aliases of one workspace, or of all, by source and target.
+
+    Raises:
+        NotFound: no such workspace.
+    """
+    with database.snapshot() as session:
+        ids = [domain.id for domain in domains.list_domains_in(session, workspace)]
+        rows = session.scalars(select(Alias).where(Alias.domain_id.in_(ids)).order_by(Alias.source, Alias.target))
+        return tuple(AliasView(row.id, row.source, row.target) for row in rows)
+
+
+def delete_alias(database: Database, *, workspace: str, source: str, target: str | None = None) -> None:
+    """Delete an alias with all its targets, or one target of it.
+
+    Raises:
+        InvalidInput: source or target is no address.
+        NotFound: the workspace has no such alias.
+    """
+    address, domain_name = _source(source)
+    with database.transaction() as session:
+        domain = domains.domain_in(session, workspace, domain_name)
+        query = delete(Alias).where(Alias.domain_id == domain.id, Alias.source == address)
+        if target is not None:
+            query = query.where(Alias.target == str(Address.parse(target)))
+        if not session.scalars(query.returning(Alias.id)).all():
+            raise NotFound(f"{workspace} has no such alias {source}")
+
+
+def _source(source: str) -> tuple[str, str]:
+    """Read an alias's source, written `@domain` or `*@domain` for the catch-all; raises InvalidInput.
+
+    Returns:
+        The source in normal form, and its domain.
+    """
+    local_part, at, domain = source.strip().rpartition("@")
+    if at and local_part in {"", "*"}:
+        name = DomainName.parse(domain).name
+        return f"@{name}", name
+    parsed = plain_address(source)
+    return str(parsed), parsed.domain.name

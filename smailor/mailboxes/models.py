@@ -1,0 +1,51 @@
+"""Tables of inboxes, their readers and aliases. Entered by other rooms through the service only."""
+
+from sqlalchemy import ForeignKey, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from smailor.database.base import Base, address_text, bigint, intpk, moment, name_text
+
+
+class Inbox(Base):
+    """A mailbox. Its address is also the login name of its mail clients.
+
+    The address holds the domain's name once more, so that Postfix and Dovecot find it by an index; a domain's name
+    never changes. It is unique among verified domains only: several workspaces may claim one name.
+    """
+
+    __tablename__ = "inboxes"
+    __table_args__ = (UniqueConstraint("domain_id", "address"),)
+
+    id: Mapped[intpk]
+    domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"))
+    address: Mapped[address_text] = mapped_column(index=True)
+    name: Mapped[name_text]
+    quota_bytes: Mapped[bigint]
+    created_at: Mapped[moment]
+
+
+class InboxReader(Base):
+    """A person who may open an inbox in the web interface and manage its app passwords."""
+
+    __tablename__ = "inbox_readers"
+    __table_args__ = (UniqueConstraint("inbox_id", "user_id"),)
+
+    id: Mapped[intpk]
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+
+
+class Alias(Base):
+    """A further address of a domain and one target of its mail; several rows with one source make a group.
+
+    The source is `@domain` for the catch-all, which takes whatever has no address of its own (virtual(5)).
+    """
+
+    __tablename__ = "aliases"
+    __table_args__ = (UniqueConstraint("domain_id", "source", "target"),)
+
+    id: Mapped[intpk]
+    domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"))
+    source: Mapped[address_text] = mapped_column(index=True)
+    target: Mapped[address_text] = mapped_column(index=True)
+    created_at: Mapped[moment]
