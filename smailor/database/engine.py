@@ -71,15 +71,20 @@ class Database:
             yield session
 
     @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Run the block with a bare connection in one transaction: for migrations, which are no business of a session.
+
+        Raises:
+            TemporaryFailure: the database does not answer.
+        """
+        with _translated(), self.engine.execution_options(immediate=True).begin() as connection:
+            yield connection
+
+    @contextmanager
     def _session(self, *, immediate: bool) -> Iterator[Session]:
         engine = self.engine.execution_options(immediate=immediate)
-        try:
-            with Session(engine, expire_on_commit=False) as session:
-                yield session
-        except DBAPIError as error:
-            if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise TemporaryFailure("the database does not answer") from error
-            raise
+        with _translated(), Session(engine, expire_on_commit=False) as session:
+            yield session
 
     def check(self) -> None:
         """Ask the database something trivial.
@@ -93,6 +98,17 @@ class Database:
     def dispose(self) -> None:
         """Close all connections, such as before a fork."""
         self.engine.dispose()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Say "the database does not answer" in the house's own error, which callers turn into a 451."""
+    try:
+        yield
+    except DBAPIError as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise TemporaryFailure(f"the database does not answer ({type(error.orig).__name__})") from error
+        raise
 
 
 def _set_pragmas(connection: sqlite3.Connection, record: object) -> None:

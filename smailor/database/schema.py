@@ -24,7 +24,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
         database: what to bring up to date.
         revision: where to stop.
     """
-    with database.engine.execution_options(immediate=True).begin() as connection:
+    with database.connection() as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -37,7 +37,7 @@ def downgrade(database: Database, revision: str) -> None:
         database: what to bring back.
         revision: where to stop; `base`: an empty database.
     """
-    with database.engine.execution_options(immediate=True).begin() as connection:
+    with database.connection() as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
@@ -45,7 +45,7 @@ def downgrade(database: Database, revision: str) -> None:
 
 def current(database: Database) -> str | None:
     """Return the revision that the database is of; None: it is empty."""
-    with database.engine.connect() as connection:
+    with database.connection() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 

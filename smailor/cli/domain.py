@@ -1,0 +1,120 @@
+"""`smailor domain …` and `smailor transport …`."""
+
+import click
+
+from smailor import clock
+from smailor.cli.context import Context
+from smailor.cli.output import json_option, show
+from smailor.domains import records, service, transports
+
+workspace_option = click.option("--workspace", required=True, help="The workspace's slug.")
+
+
+@click.group()
+def domain() -> None:
+    """Domains of the tenants."""
+
+
+@domain.command("add")
+@click.argument("name")
+@workspace_option
+@json_option
+@click.pass_obj
+def domain_add(context: Context, name: str, workspace: str, as_json: bool) -> None:
+    """Claim a domain for a workspace, with a DKIM key of its own."""
+    view = service.add_domain(context.database, workspace=workspace, name=name, sealer=context.sealer, now=clock.now())
+    show(view, as_json=as_json)
+
+
+@domain.command("list")
+@click.option("--workspace", help="Of this workspace only.")
+@json_option
+@click.pass_obj
+def domain_list(context: Context, workspace: str | None, as_json: bool) -> None:
+    """List domains."""
+    show(service.list_domains(context.database, workspace=workspace), as_json=as_json)
+
+
+@domain.command("records")
+@click.argument("name")
+@workspace_option
+@click.option("--zone", is_flag=True, help="As lines of a BIND zone file.")
+@json_option
+@click.pass_obj
+def domain_records(context: Context, name: str, workspace: str, zone: bool, as_json: bool) -> None:
+    """Print the DNS records that a domain wants."""
+    wanted = service.wanted_records(context.database, workspace=workspace, name=name, service=context.service_names)
+    if zone:
+        click.echo(records.zone_text(wanted), nl=False)
+    else:
+        show(wanted, as_json=as_json)
+
+
+@domain.command("check")
+@click.argument("name")
+@workspace_option
+@json_option
+@click.pass_obj
+def domain_check(context: Context, name: str, workspace: str, as_json: bool) -> None:
+    """Compare the wanted DNS records with what the world sees now."""
+    checks = service.check_records(
+        context.database, workspace=workspace, name=name, service=context.service_names, resolver=context.resolver
+    )
+    rows = [
+        {
+            "kind": check.record.kind,
+            "name": check.record.name,
+            "state": check.state,
+            "wanted": check.record.value,
+            "seen": check.seen,
+        }
+        for check in checks
+    ]
+    show(rows, as_json=as_json)
+
+
+@domain.command("verify")
+@click.argument("name")
+@workspace_option
+@json_option
+@click.pass_obj
+def domain_verify(context: Context, name: str, workspace: str, as_json: bool) -> None:
+    """Look for the ownership record and put the domain in use."""
+    view = service.verify_domain(
+        context.database, workspace=workspace, name=name, resolver=context.resolver, now=clock.now()
+    )
+    show(view, as_json=as_json)
+
+
+@click.group()
+def transport() -> None:
+    """Destinations whose mail leaves another way than by MX and best-effort TLS."""
+
+
+@transport.command("set")
+@click.argument("destination")
+@click.option("--relay", help="Hand the mail to this host:port.")
+@json_option
+@click.pass_obj
+def transport_set(context: Context, destination: str, relay: str | None, as_json: bool) -> None:
+    """Send mail for a destination over TLS or not at all."""
+    view = transports.set_transport(context.database, destination=destination, relay=relay, now=clock.now())
+    show(view, as_json=as_json)
+
+
+@transport.command("list")
+@json_option
+@click.pass_obj
+def transport_list(context: Context, as_json: bool) -> None:
+    """List the transports."""
+    show(transports.list_transports(context.database), as_json=as_json)
+
+
+@transport.command("remove")
+@click.argument("destination")
+@json_option
+@click.pass_obj
+def transport_remove(context: Context, destination: str, as_json: bool) -> None:
+    """Let a destination's mail take the usual way again."""
+    transports.remove_transport(context.database, destination=destination)
+    show({"destination": destination, "removed": True}, as_json=as_json)
