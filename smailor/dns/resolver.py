@@ -109,11 +109,17 @@ def _absolute_name(name: str) -> dns.name.Name | None:
 
 
 def _ttl(response: dns.message.QueryMessage) -> int:
-    """Seconds to keep it: the least TTL along the aliases, or what the SOA says for a negative answer (RFC 2308 §5)."""
+    """Seconds to keep it: the least TTL along the aliases, or what the SOA says for a negative answer (RFC 2308 §5).
+
+    A negative answer without SOA is not kept, as that section wants; dnspython would give it five minutes.
+    """
     try:
-        return response.resolve_chaining().minimum_ttl
+        chain = response.resolve_chaining()
     except dns.exception.DNSException:
         return 0
+    if chain.answer is None and not any(rrset.rdtype == dns.rdatatype.SOA for rrset in response.authority):
+        return 0
+    return chain.minimum_ttl
 
 
 def _authenticated(response: dns.message.Message) -> bool:

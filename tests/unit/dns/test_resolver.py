@@ -54,7 +54,9 @@ def server() -> Iterator[Server]:
     one.stop()
 
 
-def answering(*records: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, authority: str = "", flags: int = 0) -> Respond:
+def answering(
+    *records: str, rcode: dns.rcode.Rcode = dns.rcode.NOERROR, authority: str = "", flags: int = 0
+) -> Respond:
     """A response with these records, each `name ttl kind data`."""
 
     def respond(question: dns.message.Message) -> dns.message.Message:
@@ -112,10 +114,16 @@ def test_negative_answers_are_kept_as_long_as_the_soa_says(
     assert len(server.questions) == 2
 
 
+def test_a_negative_answer_without_soa_is_not_kept(server: Server) -> None:
+    server.respond = answering(rcode=dns.rcode.NXDOMAIN)
+    resolver = Resolver([server.address])
+    assert resolver.query("new.test", "A").outcome is Outcome.NO_SUCH_NAME
+    server.respond = answering("new.test. 60 A 192.0.2.1")
+    assert resolver.query("new.test", "A").outcome is Outcome.OK
+
+
 def test_an_alias_to_a_name_that_does_not_exist_does_not_exist(server: Server) -> None:
-    server.respond = answering(
-        "www.example.test. 7 CNAME gone.example.test.", rcode=dns.rcode.NXDOMAIN, authority=SOA
-    )
+    server.respond = answering("www.example.test. 7 CNAME gone.example.test.", rcode=dns.rcode.NXDOMAIN, authority=SOA)
     assert Resolver([server.address]).query("www.example.test", "A").outcome is Outcome.NO_SUCH_NAME
 
 
