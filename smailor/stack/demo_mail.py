@@ -62,8 +62,8 @@ def _the_notes(now: datetime) -> Iterator[DemoMessage]:
     first = _message(
         now - timedelta(days=6, hours=3), "notes-1", GRACE, ADA, "Your notes on the engine",
         "Dear Ada,\n\nI have read your translation twice. Note G is the part that everybody will remember: you have "
-        "the machine compute the Bernoulli numbers step by step, and nobody has written such a table before.\n\nWould you "
-        "let me print the table for my students?\n\nGrace",
+        "the machine compute the Bernoulli numbers step by step, and nobody has written such a table before.\n\nWould "
+        "you let me print the table for my students?\n\nGrace",
     )  # fmt: skip
     second = _message(
         now - timedelta(days=5, hours=20), "notes-2", ADA, GRACE, "Re: Your notes on the engine",
