@@ -1,0 +1,1 @@
+"""The milters: one adapter to libmilter, and its tenants, which know mail but no protocol."""

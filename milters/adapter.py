@@ -1,0 +1,247 @@
+"""libmilter's side of the milters, and the only file that imports Milter: callbacks to values, verdicts to calls.
+
+It knows no mail: what a tenant decides (tenant.py) is applied at the end of the message. Whatever a tenant does not
+expect is logged and answered with 451, so that nothing leaves unjudged. Only the callbacks that are needed are
+negotiated; header and body ask for no reply, which saves a round trip each (libmilter's xxfi_negotiate).
+"""
+
+import logging
+import os
+import socket
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import Milter
+import milter
+
+from milters import events, workers
+from milters.tenant import Action, AddHeader, Conversation, Envelope, Reply, Tenant, Verdict, try_later
+from smailor.errors import ConfigError
+
+MAX_SOCKET_PATH = 107
+"""Octets of a unix socket's path (struct sockaddr_un, less the final NUL)."""
+SOCKET_MODE = 0o666
+"""Postfix's user has to connect; who else may is decided by the directory that the socket is in."""
+MAX_REPLY = 400
+"""Characters of a reply's text; RFC 5321 section 4.5.3.1.5 allows 512 octets a line."""
+
+_ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.SETSYMLIST
+_CODES = {Action.ACCEPT: milter.ACCEPT, Action.REFUSE: milter.REJECT, Action.TRY_LATER: milter.TEMPFAIL}
+_STAGES = (milter.M_CONNECT, milter.M_HELO, milter.M_ENVRCPT, milter.M_DATA, milter.M_EOH, milter.M_EOM)
+_FAILED = try_later("4.3.0", "Internal error, please try again later")
+_LOG = logging.getLogger(__name__)
+
+
+@Milter.header_leading_space
+class Session(Milter.Base):
+    """One connection from Postfix; many messages may come over it, one after the other."""
+
+    tenant: ClassVar[Tenant]
+    in_flight: ClassVar[workers.InFlight]
+    _ctx: Any
+
+    def __init__(self) -> None:
+        self._conversation: Conversation | None = None
+        self._decided: Verdict | None = None
+
+    def negotiate(self, opts: list[int]) -> Any:
+        """Ask for few macros, then let the base class switch off what has no callback here."""
+        if opts[0] & milter.SETSYMLIST:
+            for stage in _STAGES:
+                self._ctx.setsymlist(stage, "i")
+            self._ctx.setsymlist(milter.M_ENVFROM, "i {auth_authen} {mail_addr}")
+        opts[0] &= _ACTIONS
+        base: Any = super()
+        return base.negotiate(opts)
+
+    @Milter.noreply
+    def header(self, name: str, value: bytes) -> Any:
+        """Hand a header field to the tenant."""
+        if self._decided is None:
+            try:
+                self._decided = self._message().header(name, value)
+            except Exception:  # noqa: BLE001 - whatever a tenant does not expect is 451, see the module's docstring
+                self._fail("header")
+        return milter.CONTINUE
+
+    @Milter.noreply
+    def body(self, chunk: bytes) -> Any:
+        """Hand a part of the body to the tenant."""
+        if self._decided is None:
+            try:
+                self._decided = self._message().body(chunk)
+            except Exception:  # noqa: BLE001 - as above
+                self._fail("body")
+        return milter.CONTINUE
+
+    def eom(self) -> Any:
+        """Ask the tenant for its verdict and apply it."""
+        try:
+            verdict = self._decided or self._message().end(self._envelope())
+            return self._apply(verdict)
+        except Exception:  # noqa: BLE001 - as above
+            self._fail("end of message")
+            return self._apply(_FAILED)
+        finally:
+            self._forget()
+
+    def abort(self) -> Any:
+        """Forget the message: the client has reset or gone."""
+        self._forget()
+        return milter.CONTINUE
+
+    def close(self) -> Any:
+        """Forget everything: the connection has ended."""
+        self._forget()
+        return milter.CONTINUE
+
+    def _message(self) -> Conversation:
+        if self._conversation is None:
+            self._conversation = self.tenant.begin()
+            self.in_flight.begin()
+        return self._conversation
+
+    def _forget(self) -> None:
+        if self._conversation is not None:
+            self._conversation = None
+            self.in_flight.end()
+        self._decided = None
+
+    def _envelope(self) -> Envelope:
+        macro = self._ctx.getsymval
+        return Envelope(macro("i") or "-", macro("{auth_authen}") or None, macro("{mail_addr}") or "")
+
+    def _fail(self, step: str) -> None:
+        events.failed(_LOG, self._ctx.getsymval("i"), step)
+        self._decided = _FAILED
+
+    def _apply(self, verdict: Verdict) -> Any:
+        for edit in verdict.edits:
+            if isinstance(edit, AddHeader):
+                # Towards an MTA folds are line feeds; it makes line ends of them.
+                self._ctx.addheader(edit.name, edit.value.replace("\r\n", "\n"), 0 if edit.on_top else -1)
+            else:
+                self._ctx.chgheader(edit.name, edit.occurrence, None)
+        if verdict.reply is not None:
+            self._ctx.setreply(*_wire_reply(verdict.reply))
+        return _CODES[verdict.action]
+
+
+def _header_bytes(context: Any, name: str, value: bytes) -> Any:
+    return context.getpriv().header(name, value)
+
+
+def _wire_reply(reply: Reply) -> tuple[str, str, str]:
+    """Return the reply as libmilter wants it: printable ASCII, bounded, percent signs doubled."""
+    text = reply.text.encode("ascii", "backslashreplace").decode("ascii")
+    text = "".join(character if character.isprintable() else "?" for character in text)[:MAX_REPLY]
+    return str(reply.code), reply.enhanced, text.replace("%", "%%")
+
+
+def serve(name: str, address: str, count: int, make_tenant: Callable[[], Tenant]) -> None:
+    """Listen and serve until SIGTERM or SIGINT, in several processes that share one socket.
+
+    Args:
+        name: of the milter, for libmilter.
+        address: `unix:/path`.
+        count: worker processes.
+        make_tenant: called once in each worker, after the fork: database connections do not survive one.
+
+    Raises:
+        ConfigError: the socket cannot be made; the text says why.
+    """
+    path = socket_path(address)
+    _clear(path)
+    Session.in_flight = workers.InFlight()
+    Milter.factory = Session  # type: ignore[assignment]  # it is a class that makes sessions, any class
+    _register(name, path)
+    listener = _open(path)
+
+    def work(lifeline: workers.Lifeline) -> None:
+        Session.tenant = make_tenant()
+        workers.leave_when_told(lifeline, listener, Session.in_flight)
+        try:
+            milter.main()
+        finally:  # a signal straight to this worker, or libmilter gave up; the parent starts another one
+            Session.in_flight.wait_until_quiet(workers.LEAVE_SECONDS)
+
+    events.listening(_LOG, address, count)
+    try:
+        workers.supervise(count, work, before_stop=lambda: path.unlink(missing_ok=True))
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _register(name: str, path: Path) -> None:
+    milter.set_flags(_ACTIONS)
+    milter.set_header_callback(_header_bytes)
+    milter.set_body_callback(lambda context, chunk: context.getpriv().body(chunk))
+    milter.set_eom_callback(lambda context: context.getpriv().eom())
+    milter.set_abort_callback(lambda context: context.getpriv().abort())
+    milter.set_close_callback(Milter.close_callback)
+    milter.setconn(f"unix:{path}")
+    # No settimeout: between MAIL and the end of a large message on a slow line Postfix has nothing to tell us, so
+    # libmilter's own two hours are right.
+    milter.register(name, negotiate=Milter.negotiate_callback)
+
+
+def _open(path: Path) -> int:
+    """Make the listening socket and return its descriptor, non-blocking.
+
+    All workers wait on it and one gets the connection; a blocking accept() would keep the others, and they would not
+    see that they are to stop. Accepted sockets do not inherit the flag (Linux).
+    """
+    try:
+        milter.opensocket(True)
+        path.chmod(SOCKET_MODE)
+    except (milter.error, OSError) as error:
+        raise ConfigError(f"milter socket {path}: cannot be made ({error}); does its directory exist?") from error
+    open_now = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
+    descriptor = next(number for number in open_now if _listens_on(number, path))
+    os.set_blocking(descriptor, False)
+    return descriptor
+
+
+def _listens_on(descriptor: int, path: Path) -> bool:
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as candidate:
+            return bool(candidate.getsockname() == str(path))
+    except OSError:
+        return False
+
+
+def socket_path(address: str) -> Path:
+    """Return the path of a `unix:/path` address.
+
+    Raises:
+        ConfigError: it is another kind of address, relative or too long.
+    """
+    kind, _, text = address.partition(":")
+    if kind != "unix" or not text.startswith("/"):
+        # Over TCP libmilter's two writes and Nagle's algorithm cost 45 ms a message.
+        raise ConfigError(f"milter socket {address}: expected unix:/absolute/path")
+    if len(os.fsencode(text)) > MAX_SOCKET_PATH:
+        raise ConfigError(f"milter socket {text}: the path is longer than {MAX_SOCKET_PATH} octets")
+    return Path(text)
+
+
+def _clear(path: Path) -> None:
+    """Remove a socket that a dead process left; refuse to take over one that is served.
+
+    Raises:
+        ConfigError: another process listens there, or it is no socket.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigError(f"milter socket {path}: {error.strerror}") from error
+    if not stat.S_ISSOCK(mode):
+        raise ConfigError(f"milter socket {path}: there is a file in its place")
+    with socket.socket(socket.AF_UNIX) as probe:
+        if probe.connect_ex(str(path)) == 0:
+            raise ConfigError(f"milter socket {path}: another process listens there already")
+    path.unlink()

@@ -1,0 +1,109 @@
+"""The signing keys and sender rights that the signing milter works with: read from the database, remembered shortly.
+
+A change counts within `FRESH_SECONDS` on every host, without anybody telling anybody. A key that is there but cannot be
+used is an alert and a temporary failure, never a reason to let mail leave unsigned. Used by many threads at once: the
+worst that a race does is to ask the database twice.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from milters import events
+from smailor.authentication.dkim import SigningIdentity, load_private_key
+from smailor.domains.service import SigningKey
+from smailor.errors import InvalidInput, TemporaryFailure
+
+FRESH_SECONDS = 1.5
+"""Below the two seconds that are promised, with room for a slow answer."""
+MAX_REMEMBERED = 20_000
+"""Entries; when there are more, all are forgotten and asked for again."""
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    stored: SigningKey
+    identity: SigningIdentity
+    asked_at: float
+
+
+class KeyStore:
+    """Parsed signing keys by domain.
+
+    Args:
+        load: returns a domain's current key, or None where it has none; raises TemporaryFailure.
+        monotonic: seconds of a clock that only moves forward.
+    """
+
+    def __init__(self, load: Callable[[str], SigningKey | None], monotonic: Callable[[], float]) -> None:
+        self._load = load
+        self._monotonic = monotonic
+        self._known: dict[str, _Known] = {}
+
+    def identity(self, domain: str) -> SigningIdentity | None:
+        """Return what to sign with for a domain (A-labels, lower case), or None where it is not ours or has no key.
+
+        Raises:
+            TemporaryFailure: the key cannot be read now, or is unusable.
+        """
+        now = self._monotonic()
+        known = self._known.get(domain)
+        if known is not None and now - known.asked_at < FRESH_SECONDS:
+            return known.identity
+        try:
+            stored = self._load(domain)
+        except TemporaryFailure as error:
+            events.key_unreadable(_LOG, domain, error)
+            raise
+        if stored is None:
+            self._known.pop(domain, None)
+            return None
+        identity = known.identity if known is not None and known.stored == stored else _identity(stored)
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[domain] = _Known(stored, identity, now)
+        return identity
+
+
+class SenderRights:
+    """Who may send as what. Only a yes is remembered: a new alias can be used at once.
+
+    Args:
+        may_send_as: answers for a login and an address; raises TemporaryFailure.
+        monotonic: seconds of a clock that only moves forward.
+    """
+
+    def __init__(self, may_send_as: Callable[[str, str], bool], monotonic: Callable[[], float]) -> None:
+        self._may_send_as = may_send_as
+        self._monotonic = monotonic
+        self._allowed_at: dict[tuple[str, str], float] = {}
+
+    def may_send_as(self, login: str, address: str) -> bool:
+        """Tell whether the login may send as the address.
+
+        Raises:
+            TemporaryFailure: it cannot be known now.
+        """
+        now = self._monotonic()
+        allowed_at = self._allowed_at.get((login, address))
+        if allowed_at is not None and now - allowed_at < FRESH_SECONDS:
+            return True
+        if not self._may_send_as(login, address):
+            self._allowed_at.pop((login, address), None)
+            return False
+        if len(self._allowed_at) >= MAX_REMEMBERED:
+            self._allowed_at.clear()
+        self._allowed_at[login, address] = now
+        return True
+
+
+def _identity(stored: SigningKey) -> SigningIdentity:
+    try:
+        # Its numbers were checked when it was made; checking again takes 32 ms (RSA-2048).
+        key = load_private_key(stored.private_key_pem, validate=False)
+    except InvalidInput as error:
+        events.key_unreadable(_LOG, stored.domain, error)
+        raise TemporaryFailure(f"the signing key of {stored.domain} cannot be used") from error
+    return SigningIdentity(stored.domain, stored.selector, key)

@@ -1,0 +1,118 @@
+"""What the adapter tells a tenant about a message, and what a tenant answers: values only, no protocol, no I/O."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What the MTA knows of a message beside its content.
+
+    Attributes:
+        queue_id: Postfix's name for it in the log.
+        login: who logged in to hand it over; None: nobody, it came from this machine's own mail system.
+        sender: the envelope sender without angle brackets, empty for the null sender.
+    """
+
+    queue_id: str
+    login: str | None
+    sender: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddHeader:
+    """Add a header field.
+
+    Attributes:
+        name: without the colon.
+        value: all after the colon, so with its leading space; folds by CRLF.
+        on_top: in front of all others, as trace fields and signatures are; otherwise behind them.
+    """
+
+    name: str
+    value: str
+    on_top: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveHeader:
+    """Remove one header field.
+
+    Attributes:
+        name: without the colon.
+        occurrence: which of that name, the first is 1. Edits are applied in order: remove the last one first.
+    """
+
+    name: str
+    occurrence: int
+
+
+HeaderEdit = AddHeader | RemoveHeader
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An SMTP reply (RFC 5321 section 4.2, RFC 3463), ASCII or made so by the adapter."""
+
+    code: int
+    enhanced: str
+    text: str
+
+
+class Action(Enum):
+    """What becomes of the message."""
+
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+    TRY_LATER = "try later"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A tenant's answer.
+
+    Attributes:
+        action: what becomes of the message.
+        reply: what the client is told where it is not accepted.
+        edits: changes to the header where it is, in order.
+    """
+
+    action: Action
+    reply: Reply | None = None
+    edits: tuple[HeaderEdit, ...] = ()
+
+
+def accept(*edits: HeaderEdit) -> Verdict:
+    """Let the message pass with these changes."""
+    return Verdict(Action.ACCEPT, edits=edits)
+
+
+def refuse(enhanced: str, text: str) -> Verdict:
+    """Refuse the message for good (550)."""
+    return Verdict(Action.REFUSE, Reply(550, enhanced, text))
+
+
+def try_later(enhanced: str, text: str) -> Verdict:
+    """Refuse the message for now (451): it waits at the client or in the queue."""
+    return Verdict(Action.TRY_LATER, Reply(451, enhanced, text))
+
+
+class Conversation(Protocol):
+    """One message; its methods are called in message order by one thread."""
+
+    def header(self, name: str, value: bytes) -> Verdict | None:
+        """Take a header field; a verdict decides the message, nothing more of it is shown then."""
+
+    def body(self, chunk: bytes) -> Verdict | None:
+        """Take the next octets of the body; a verdict decides the message."""
+
+    def end(self, envelope: Envelope) -> Verdict:
+        """Decide at the end of the message."""
+
+
+class Tenant(Protocol):
+    """A milter's mail knowledge; used by many threads at once."""
+
+    def begin(self) -> Conversation:
+        """Begin a message."""
