@@ -14,16 +14,17 @@ from smailor.errors import InvalidInput
 
 MIN_LENGTH = 12
 MAX_LENGTH = 1000
+ROUNDS = 12
+"""bcrypt's cost, as a power of two: about a quarter of a second."""
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """32 characters that cannot be confused when read aloud: five bits each."""
 
 
-def hash_password(password: str, *, rounds: int = 12) -> str:
+def hash_password(password: str) -> str:
     """Return the bcrypt hash of a chosen password.
 
     Args:
         password: 12 to 1,000 characters, NUL excluded.
-        rounds: bcrypt's cost, as a power of two.
 
     Raises:
         InvalidInput: the password is too short or too long.
@@ -32,7 +33,7 @@ def hash_password(password: str, *, rounds: int = 12) -> str:
         raise InvalidInput("password", f"needs at least {MIN_LENGTH} characters")
     if len(password) > MAX_LENGTH:
         raise InvalidInput("password", f"has at most {MAX_LENGTH} characters")
-    return bcrypt.hashpw(_digest(password), bcrypt.gensalt(rounds)).decode("ascii")
+    return bcrypt.hashpw(_digest(password), bcrypt.gensalt(ROUNDS)).decode("ascii")
 
 
 def password_matches(password: str, password_hash: str) -> bool:

@@ -178,7 +178,7 @@ def workspace_in(session: Session, slug: str) -> WorkspaceView:
 def workspace_slugs_in(session: Session, ids: Sequence[int]) -> dict[int, str]:
     """Return the slugs of these workspaces by id, within a transaction of a room above this one."""
     query = select(Workspace.id, Workspace.slug).where(Workspace.id.in_(ids))
-    return dict(session.execute(query).tuples().all())
+    return {row.id: row.slug for row in session.execute(query)}
 
 
 def user_in(session: Session, email: str) -> UserView:

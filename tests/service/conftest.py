@@ -1,0 +1,64 @@
+"""What service tests have at hand: a workspace with a verified domain and inboxes, made by the services themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pytest
+from cryptography.fernet import Fernet
+
+from smailor.accounts import service as accounts
+from smailor.database.engine import Database
+from smailor.dns.fake import FakeResolver
+from smailor.domains import service as domains
+from smailor.domains.sealing import Sealer
+from smailor.mailboxes import service as mailboxes
+
+
+@dataclass(frozen=True)
+class House:
+    """A database and shortcuts to fill it."""
+
+    database: Database
+    sealer: Sealer
+    now: datetime
+
+    def workspace(self, slug: str, *domain_names: str) -> None:
+        """Create a workspace with verified domains."""
+        accounts.create_workspace(self.database, slug=slug, name=slug.title(), now=self.now)
+        for name in domain_names:
+            self.claim(slug, name)
+            self.verify(slug, name)
+
+    def claim(self, slug: str, name: str) -> domains.DomainView:
+        """Claim a domain without verifying it."""
+        return domains.add_domain(self.database, workspace=slug, name=name, sealer=self.sealer, now=self.now)
+
+    def verify(self, slug: str, name: str) -> None:
+        """Verify a domain through a DNS that shows its token."""
+        token = domains.get_domain(self.database, workspace=slug, name=name).verification_token
+        resolver = FakeResolver({(f"_smailor-challenge.{name}", "TXT"): [f"smailor-verify={token}"]})
+        domains.verify_domain(self.database, workspace=slug, name=name, resolver=resolver, now=self.now)
+
+    def person(self, email: str) -> accounts.UserView:
+        """Create a person whose password is `correct horse battery`."""
+        return accounts.create_user(
+            self.database, email=email, name="Somebody", password="correct horse battery", now=self.now
+        )
+
+    def inbox(self, slug: str, address: str, reader: str | None = None) -> mailboxes.InboxView:
+        """Create an inbox."""
+        return mailboxes.create_inbox(
+            self.database, workspace=slug, address=address, name="Somebody", reader=reader, now=self.now
+        )
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    """Seals with a key of the test's own."""
+    return Sealer([Fernet.generate_key().decode()])
+
+
+@pytest.fixture
+def house(database: Database, sealer: Sealer, now: datetime) -> House:
+    """An empty database to fill."""
+    return House(database, sealer, now)
