@@ -25,7 +25,7 @@ def test_a_wrong_password_and_an_unknown_address_look_alike(house, email):
 
 def test_an_address_is_taken_once(house):
     house.person("ada@analytical.test")
-    with pytest.raises(Conflict, match="ada@analytical.test"):
+    with pytest.raises(Conflict, match=r"ada@analytical\.test"):
         house.person("ADA@analytical.test")
 
 
