@@ -1,0 +1,86 @@
+"""The policy daemon's process: reads the configuration, connects the parts, runs until SIGTERM."""
+
+import argparse
+import asyncio
+import logging
+import resource
+import signal
+import sys
+from pathlib import Path
+
+from policyd.answers import Answers
+from policyd.metrics import Metrics, Reading
+from policyd.scrape import serve_metrics
+from policyd.server import PolicyServer
+from smailor import log
+from smailor.config import Settings, load_settings
+from smailor.database.engine import Database
+from smailor.errors import SmailorError
+from smailor.sending.service import SendingService
+
+STOP_SECONDS = 2.5
+"""For the answers that are open when the daemon is told to stop."""
+CLOSE_SECONDS = 0.5
+"""For a batch that hangs in the database after that; the daemon is gone within five seconds."""
+
+logger = logging.getLogger("policyd")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the daemon; returns the exit status (2: the configuration cannot be used)."""
+    parser = argparse.ArgumentParser(prog="smailor-policyd", description="Smailor's policy daemon for Postfix")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: $SMAILOR_CONFIG, else /etc/smailor")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings(options.config)
+        log.set_up(settings.log.level, "policyd")
+        allow_open_files()
+        asyncio.run(run(settings))
+    except SmailorError as error:
+        sys.stderr.write(f"smailor-policyd: {error}\n")
+        return 2
+    return 0
+
+
+async def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Raises:
+        ConfigError: an address to listen on cannot be used.
+    """
+    database = Database(settings.database.url)
+    service = SendingService(database, messages_per_hour=settings.sending.messages_per_hour)
+    metrics = Metrics()
+    server = PolicyServer(Answers(service, metrics), metrics)
+    metrics.readings = [
+        Reading("smailor_policyd_connections", "Connections open.", "gauge", lambda: server.connections),
+        Reading("smailor_policyd_transactions_total", "Transactions begun.", "counter", lambda: service.transactions),
+    ]
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await server.start(settings.policyd.socket)
+    page = None
+    try:
+        if settings.policyd.metrics:
+            page = await serve_metrics(settings.policyd.metrics, metrics.page)
+        log.event(logger, logging.INFO, None, "listening", on=settings.policyd.socket, database=database.dialect)
+        await stop.wait()
+    finally:
+        await server.stop(STOP_SECONDS)
+        if page is not None:
+            page.close()
+        await asyncio.to_thread(service.close, CLOSE_SECONDS)
+        database.dispose()
+    log.event(logger, logging.INFO, None, "stopped")
+
+
+def allow_open_files() -> None:
+    """Let the process have as many connections as the system allows it; the usual soft limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

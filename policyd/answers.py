@@ -1,0 +1,131 @@
+"""Between Postfix's words and ours: a policy request becomes a sending request, a decision becomes an answer.
+
+No socket and no rule of sending. Who did not log in is not our concern: mail from outside gets DUNNO here.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import Protocol
+
+from policyd import protocol
+from policyd.metrics import Metrics
+from policyd.protocol import PolicyRequest
+from smailor import log
+from smailor.address import Address, DomainName
+from smailor.errors import InvalidInput
+from smailor.sending.decision import Decision, Phase, SendingRequest
+
+PHASES = {"RCPT": Phase.PEEK, "END-OF-MESSAGE": Phase.CHARGE}
+"""At RCPT, so that no body is uploaded for nothing; at END-OF-MESSAGE once for all recipients."""
+
+logger = logging.getLogger(__name__)
+
+
+class Decider(Protocol):
+    """Whoever decides, in a thread of its own."""
+
+    def submit(self, request: SendingRequest) -> "Future[Decision]":
+        """Return the decision to come."""
+
+
+class Answers:
+    """Answers policy requests; to be made and called in the event loop.
+
+    Args:
+        decider: decides.
+        metrics: counts.
+    """
+
+    def __init__(self, decider: Decider, metrics: Metrics) -> None:
+        self._decider = decider
+        self._metrics = metrics
+        self._loop = asyncio.get_running_loop()
+        self._guard = threading.Lock()
+        self._decided: deque[tuple[PolicyRequest, Future[Decision], asyncio.Future[bytes]]] = deque()
+        self._woken = False
+
+    def __call__(self, request: PolicyRequest) -> "bytes | asyncio.Future[bytes]":
+        """Answer at once where there is nothing to decide, later otherwise."""
+        try:
+            question = sending_request(request)
+        except InvalidInput as error:
+            log.event(logger, logging.ERROR, request.queue_id, "login is no inbox", login=request.sasl_username)
+            failed: asyncio.Future[bytes] = self._loop.create_future()
+            failed.set_exception(error)
+            return failed
+        if question is None:
+            self._metrics.decisions.add("not_asked")
+            return protocol.DUNNO
+        answer: asyncio.Future[bytes] = self._loop.create_future()
+        decision = self._decider.submit(question)
+        answer.add_done_callback(lambda done: done.cancelled() and decision.cancel())
+        decision.add_done_callback(lambda done: self._hand_over(request, done, answer))
+        return answer
+
+    def _hand_over(self, request: PolicyRequest, decision: "Future[Decision]", answer: "asyncio.Future[bytes]") -> None:
+        """Pass a decision from the decider's thread to the event loop, which is woken once for a whole batch."""
+        with self._guard:
+            self._decided.append((request, decision, answer))
+            if self._woken:
+                return
+            self._woken = True
+        self._loop.call_soon_threadsafe(self._give_answers)
+
+    def _give_answers(self) -> None:
+        with self._guard:
+            decided, self._decided = self._decided, deque()
+            self._woken = False
+        for request, decision, answer in decided:
+            if answer.done():
+                continue
+            if error := decision.exception():
+                answer.set_exception(error)
+            else:
+                answer.set_result(self._words(request, decision.result()))
+
+    def _words(self, request: PolicyRequest, decision: Decision) -> bytes:
+        self._metrics.decisions.add(decision.kind.value)
+        if decision.permitted:
+            return protocol.DUNNO
+        log.event(
+            logger,
+            logging.INFO,
+            request.queue_id,
+            "refused",
+            kind=decision.kind.value,
+            state=request.protocol_state,
+            account=request.sasl_username,
+        )
+        return protocol.format_refusal(decision.code, decision.enhanced_code, decision.text)
+
+
+def sending_request(request: PolicyRequest) -> SendingRequest | None:
+    """Return what is to be decided; None: nothing, as the client did not log in or the state is not one of ours.
+
+    Raises:
+        InvalidInput: the login is not an address.
+    """
+    phase = PHASES.get(request.protocol_state)
+    if phase is None or not request.sasl_username:
+        return None
+    account = Address.parse(request.sasl_username)
+    return SendingRequest(
+        account=account,
+        phase=phase,
+        instance=request.instance,
+        sender_domain=_domain(request.sender) or account.domain,
+        recipient=request.recipient,
+        recipient_count=request.recipient_count,
+        size=request.size,
+    )
+
+
+def _domain(sender: str) -> DomainName | None:
+    """Return the sender's domain; None where there is none to speak of (a bounce, an address literal)."""
+    try:
+        return DomainName.parse(sender.rpartition("@")[2])
+    except InvalidInput:
+        return None

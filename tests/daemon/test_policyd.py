@@ -1,0 +1,310 @@
+"""The policy daemon as Postfix meets it: real processes, real sockets, both databases."""
+
+import resource
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from smailor.database.engine import Database
+from tests.daemon.policyd_process import Client, Daemon, free_port
+from tests.postgresql import Cluster
+
+Start = Callable[..., Daemon]
+
+
+@pytest.fixture
+def start(tmp_path: Path, database: Database) -> Iterator[Start]:
+    """Start daemons on one database; they are ended with the test."""
+    daemons: list[Daemon] = []
+
+    def start(limit: int = 200, listen_on: str | None = None, name: str | None = None) -> Daemon:
+        name = name or f"d{len(daemons)}"
+        url = database.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
+        daemons.append(Daemon(tmp_path / name, url, limit, listen_on))
+        return daemons[-1]
+
+    yield start
+    for daemon in daemons:
+        if daemon.process.poll() is None:
+            daemon.kill()
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    """Let the test itself have thousands of connections."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def ask_for(clients: list[Client], requests: int, answers: list[str]) -> None:
+    """Let every client ask so many times, all at once; an empty answer ends a client's turn."""
+
+    def turn(client: Client) -> None:
+        for _ in range(requests):
+            answers.append(client.ask())
+            if not answers[-1]:
+                break
+
+    with ThreadPoolExecutor(len(clients)) as threads:
+        list(threads.map(turn, clients))
+
+
+def test_the_limit_is_said_in_words_a_person_can_act_on(start: Start) -> None:
+    """DUNNO up to the limit; then 450 with limit, account and time, at RCPT too; other accounts notice nothing."""
+    daemon = start(limit=2).ready()
+    with daemon.connect() as postfix:
+        assert [postfix.ask(state="RCPT") for _ in range(5)] == ["DUNNO"] * 5
+        assert [postfix.ask() for _ in range(2)] == ["DUNNO"] * 2
+        for state in ("END-OF-MESSAGE", "RCPT"):
+            answer = postfix.ask(state=state)
+            told = "450 4.7.1 Sending limit reached: 2 messages per hour for ada@analytical.test; try again after "
+            assert answer.startswith(told)
+            assert answer.endswith(" UTC")
+        assert postfix.ask("grace@analytical.test") == "DUNNO"
+        assert postfix.ask("", state="RCPT") == "DUNNO"
+
+
+@pytest.mark.parametrize("limit", [1, 150])
+def test_two_daemons_permit_exactly_the_limit(start: Start, limit: int) -> None:
+    """Three times as many messages, on 50 connections, at once."""
+    one, other = start(limit), start(limit, listen_on=f"127.0.0.1:{free_port()}")
+    with ExitStack() as stack:
+        clients = [stack.enter_context(daemon.connect()) for daemon in (one.ready(), other.ready()) for _ in range(25)]
+        answers: list[str] = []
+        ask_for(clients, -(-3 * limit // 50), answers)
+    assert "" not in answers
+    assert answers.count("DUNNO") == limit
+
+
+def test_one_daemon_killed_the_other_never_permits_too_many(start: Start) -> None:
+    """Killed in the middle: short by at most what was on its way, and each of 25 connections carries one request."""
+    limit = 300
+    one, other = start(limit).ready(), start(limit).ready()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(daemon.connect()) for daemon in (one, other) for _ in range(25)]
+        answers: list[str] = []
+        with ThreadPoolExecutor(1) as thread:
+            asking = thread.submit(ask_for, clients, 30, answers)
+            while len(answers) < limit // 3 and not asking.done():
+                time.sleep(0.001)
+            one.kill()
+            asking.result()
+        assert "" in answers
+        assert limit - 25 <= answers.count("DUNNO") <= limit
+        assert clients[-1].ask().startswith("450 ")
+
+
+def test_a_message_asked_about_again_is_charged_once(start: Start) -> None:
+    """As Postfix does where it got no answer; by the daemon that it finds then."""
+    one, other = start(limit=2).ready(), start(limit=2).ready()
+    with one.connect() as first, other.connect() as second:
+        assert first.ask(instance="1.2.3.4") == "DUNNO"
+        assert second.ask(instance="1.2.3.4") == "DUNNO"
+        assert second.ask(instance="1.2.3.5") == "DUNNO"
+        refused = second.ask(instance="1.2.3.6")
+        assert refused.startswith("450 ")
+        assert first.ask(instance="1.2.3.6") == refused
+        assert first.ask(instance="1.2.3.4") == "DUNNO"
+
+
+def test_what_was_permitted_survives_the_daemon(start: Start) -> None:
+    """Killed, and a new one in its place, on the socket that the dead one left behind."""
+    daemon = start(limit=3, name="same").ready()
+    with daemon.connect() as postfix:
+        assert [postfix.ask() for _ in range(2)] == ["DUNNO"] * 2
+        daemon.kill()
+        assert postfix.ask() == ""
+    daemon = start(limit=3, name="same").ready()
+    with daemon.connect() as postfix:
+        assert postfix.ask() == "DUNNO"
+        assert postfix.ask().startswith("450 ")
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("tcp", [True, False])
+def test_wrong_input_closes_its_connection_with_a_log_line_and_no_other(start: Start, tcp: bool) -> None:
+    """Oversized, endless, binary, half-sent, CRLF, missing attributes; what the protocol allows is answered."""
+    daemon = start(listen_on=f"127.0.0.1:{free_port()}" if tcp else None).ready()
+    good = b"request=smtpd_access_policy\nprotocol_state=RCPT\ninstance=1.2.3.4\n"
+    wrong = {
+        "too_long": good + b"helo_name=" + b"a" * 20_000 + b"\n\n",
+        "nul": good + bytes(range(32)) + b"\n\n",
+        "truncated": good,
+        "carriage_return": good.replace(b"\n", b"\r\n") + b"\r\n\n\n",
+        "missing_attribute": b"request=smtpd_access_policy\nprotocol_state=RCPT\n\n",
+        "unknown_request": b"request=junk_policy\nprotocol_state=RCPT\ninstance=1\n\n",
+        "no_attribute": b"GET / HTTP/1.0\n\n",
+        "empty": b"\n",
+    }
+    with daemon.connect() as bystander:
+        assert bystander.ask() == "DUNNO"
+        for kind, data in wrong.items():
+            with daemon.connect() as client:
+                client.socket.sendall(data)
+                if kind == "truncated":
+                    client.socket.shutdown(socket.SHUT_WR)
+                assert client.answer() == ""
+            daemon.wait_for_log(f"connection closed kind={kind} ")
+            assert bystander.ask() == "DUNNO"
+        with daemon.connect() as endless, pytest.raises((BrokenPipeError, ConnectionResetError)):
+            endless.socket.sendall(b"a" * 50_000_000)
+        with daemon.connect() as client:
+            client.socket.sendall(good + b"attribute_of_the_future=x=y=z\nsender=a=b@x.test\n\n")
+            assert client.answer() == "DUNNO"
+        assert bystander.ask() == "DUNNO"
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_login_that_is_no_inbox_gets_no_answer(start: Start) -> None:
+    """It cannot be counted, so Postfix's default_action holds it back."""
+    daemon = start().ready()
+    with daemon.connect() as postfix:
+        assert postfix.ask("root") == ""
+    daemon.wait_for_log("login is no inbox")
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_database_down_closes_without_an_answer_and_up_again_goes_on(start: Start, postgresql_cluster: Cluster) -> None:
+    """No restart of the daemon, nothing forgotten, and a daemon that starts meanwhile waits for the database too."""
+    daemon = start(limit=2).ready()
+    idle = daemon.connect()
+    with daemon.connect() as postfix:
+        assert postfix.ask() == "DUNNO"
+        postgresql_cluster.stop()
+        try:
+            assert postfix.ask() == ""
+            with daemon.connect() as again:
+                assert again.ask(state="RCPT") == ""
+            with daemon.connect() as stranger:
+                assert stranger.ask("") == "DUNNO"
+            daemon.wait_for_log("sending store failed", times=2)
+            newcomer = start(limit=2).ready()
+            with newcomer.connect() as again:
+                assert again.ask() == ""
+        finally:
+            postgresql_cluster.start()
+    with idle, newcomer.connect() as other:
+        assert idle.ask() == "DUNNO"
+        assert idle.ask().startswith("450 ")
+        assert other.ask().startswith("450 ")
+
+
+def test_sigterm_answers_what_is_open_and_ends_in_time(start: Start, database: Database) -> None:
+    """Nobody new is let in, the idle are sent home, who waits for the database is answered."""
+    daemon = start().ready()
+    with daemon.connect() as postfix, daemon.connect() as idle:
+        assert postfix.ask() == "DUNNO"
+        assert idle.ask(state="RCPT") == "DUNNO"
+        with database.transaction() as session:
+            # On SQLite the transaction itself is the lock.
+            session.execute(text("UPDATE sending_usage SET key = key"))
+            postfix.send()
+            wait_until_stuck(daemon)
+            daemon.process.send_signal(signal.SIGTERM)
+            stopped_at = time.monotonic()
+            assert idle.answer() == ""
+            with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
+                daemon.connect()
+        assert postfix.answer() == "DUNNO"
+        assert postfix.answer() == ""
+    assert daemon.ended() == 0
+    assert time.monotonic() - stopped_at < 5
+    assert "stopped" in daemon.log()
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_sigterm_ends_in_time_even_if_the_database_does_not_answer(start: Start, database: Database) -> None:
+    """Who waits gets no answer then, and Postfix asks again."""
+    daemon = start().ready()
+    with daemon.connect() as postfix:
+        assert postfix.ask() == "DUNNO"
+        with database.transaction() as session:
+            session.execute(text("UPDATE sending_usage SET key = key"))
+            postfix.send()
+            wait_until_stuck(daemon)
+            daemon.process.send_signal(signal.SIGTERM)
+            stopped_at = time.monotonic()
+            assert postfix.answer() == ""
+            daemon.ended()
+            assert time.monotonic() - stopped_at < 5
+
+
+def wait_until_stuck(daemon: Daemon) -> None:
+    """Return once the daemon has begun one transaction more than it has answered."""
+    until = time.monotonic() + 10
+    while metric(daemon, "smailor_policyd_transactions_total") <= metric(
+        daemon, "smailor_policyd_answer_seconds_count"
+    ):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def metric(daemon: Daemon, name: str) -> int:
+    """Return one number of the metrics page."""
+    lines = page(daemon).splitlines()
+    return next(int(line.rpartition(" ")[2]) for line in lines if line.startswith(name + " "))
+
+
+def page(daemon: Daemon) -> str:
+    """Fetch the metrics page."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{daemon.metrics_port}/metrics", timeout=10) as response:
+        assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
+        text: str = response.read().decode()
+        return text
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_metrics_count_answers_by_kind_without_addresses(start: Start) -> None:
+    """For Prometheus."""
+    daemon = start(limit=1).ready()
+    with daemon.connect() as postfix:
+        for account in ("ada@analytical.test", "ada@analytical.test", ""):
+            postfix.ask(account)
+        metrics = page(daemon)
+    assert 'smailor_policyd_decisions_total{kind="permitted"} 1\n' in metrics
+    assert 'smailor_policyd_decisions_total{kind="limit_reached"} 1\n' in metrics
+    assert 'smailor_policyd_decisions_total{kind="not_asked"} 1\n' in metrics
+    assert "smailor_policyd_connections 1\n" in metrics
+    assert "@" not in metrics
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_two_thousand_connections_are_held_and_answered(start: Start, many_files: None) -> None:
+    """Each Postfix process keeps one for as long as it lives."""
+    del many_files
+    daemon = start(limit=5000).ready()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(daemon.connect()) for _ in range(2000)]
+        for client in clients:
+            client.send()
+        assert {client.answer() for client in clients} == {"DUNNO"}
+        assert metric(daemon, "smailor_policyd_connections") == 2000
+        assert metric(daemon, "smailor_policyd_transactions_total") < 1000
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_place_that_is_taken_is_named(start: Start) -> None:
+    """One line on standard error, exit status 2, and the one who has the place keeps it."""
+    daemon = start().ready()
+    second = start(listen_on=daemon.socket)
+    assert second.ended() == 2
+    assert second.log().count("\n") == 1
+    assert daemon.socket in second.log()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        third = start(listen_on=address)
+        assert third.ended() == 2
+        assert third.log().count("\n") == 1
+        assert address in third.log()
+    with daemon.connect() as postfix:
+        assert postfix.ask() == "DUNNO"
