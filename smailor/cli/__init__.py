@@ -1,6 +1,6 @@
 """`smailor …`: the operator's commands, thin over the rooms; one file a noun. Rules live in the rooms, not here."""
 
-import sys
+from typing import IO, Any
 
 import click
 
@@ -9,7 +9,26 @@ from smailor.cli.context import Context
 from smailor.errors import SmailorError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class Refusal(click.ClickException):
+    """A room's refusal on the command line: one line on standard error, exit code 1."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the line."""
+        click.echo(f"smailor: {self.message}", file=file, err=file is None)
+
+
+class Commands(click.Group):
+    """The command line's root: what rooms raise on purpose is told without a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except SmailorError as error:
+            raise Refusal(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     type=click.Path(dir_okay=False),
@@ -21,6 +40,7 @@ from smailor.errors import SmailorError
 def smailor(context: click.Context, config: str | None) -> None:
     """Run a multi-tenant business e-mail service."""
     context.obj = Context(config)
+    context.call_on_close(context.obj.close)
 
 
 for group in (
@@ -33,15 +53,12 @@ for group in (
     inbox.app_password,
     database.database,
     jobs.jobs,
+    stack.up,
     stack.internet,
 ):
     smailor.add_command(group)
 
 
 def main() -> None:
-    """Entry point of the console script: a refusal is one line on standard error and exit code 1."""
-    try:
-        smailor(prog_name="smailor")
-    except SmailorError as error:
-        click.echo(f"smailor: {error}", err=True)
-        sys.exit(1)
+    """Entry point of the console script."""
+    smailor(prog_name="smailor")

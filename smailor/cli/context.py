@@ -53,3 +53,8 @@ class Context:
         """The names that tenants' DNS records point to."""
         service = self.settings.service
         return ServiceNames(service.hostname, service.spf_include, service.postmaster)
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "bare_database" in self.__dict__:
+            self.bare_database.dispose()

@@ -1,4 +1,4 @@
-"""`smailor internet …`: the local service's small internet. The one file of the command line that knows the stack."""
+"""`smailor up` and `smailor internet …`: the local service. The one file of the command line that knows the stack."""
 
 import json
 import sys
@@ -12,12 +12,14 @@ from smailor.dns.resolver import Resolver
 from smailor.errors import NotFound
 from smailor.stack.internet import internet_reload
 from smailor.stack.internet_send import internet_send
+from smailor.stack.layout import DEFAULT_BASE_PORT, DEFAULT_DIRECTORY, HIGHEST_BASE_PORT
+from smailor.stack.service import Options
+from smailor.stack.up import up as start
 
-DEFAULT_RUN_DIR = "/var/tmp/smailor"  # noqa: S108 - `up` makes it, owned by root, and refuses a stranger's
 run_dir_option = click.option(
     "--run-dir",
     type=click.Path(file_okay=False, path_type=Path),
-    default=DEFAULT_RUN_DIR,
+    default=DEFAULT_DIRECTORY,
     show_default=True,
     help="The service's private directory.",
 )
@@ -30,6 +32,33 @@ def _endpoints(run_dir: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise NotFound(f"no service runs in {run_dir}; start one with smailor up --run-dir {run_dir}") from error
     return endpoints
+
+
+@click.command()
+@run_dir_option
+@click.option(
+    "--base-port",
+    type=click.IntRange(1024, HIGHEST_BASE_PORT),
+    default=DEFAULT_BASE_PORT,
+    show_default=True,
+    help="Ports are counted from here.",
+)
+@click.option("--detach", is_flag=True, help="Return when it is ready and leave it running.")
+@click.option("--resolver", default="", metavar="HOST:PORT", help="Ask this DNS server, not the small internet.")
+@click.option("--database", default="", metavar="URL", help="A PostgreSQL database; otherwise SQLite.")
+@click.option("--no-demo", is_flag=True, help="Start empty, with the operator's log-in only.")
+@click.option("--keep", is_flag=True, help="Keep data and mail for the next start.")
+def up(run_dir: Path, base_port: int, detach: bool, resolver: str, database: str, no_demo: bool, keep: bool) -> None:
+    """Run the whole service on this machine, from one private directory."""
+    options = Options(
+        run_directory=run_dir.absolute(),
+        base_port=base_port,
+        database=database,
+        resolver=resolver,
+        demo=not no_demo,
+        keep=keep,
+    )
+    sys.exit(start(options, detach=detach))
 
 
 @click.group()

@@ -1,0 +1,136 @@
+"""The operator's commands, run as a shell runs them: exit codes, standard output, standard error."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from cryptography.fernet import Fernet
+
+from smailor.cli import smailor
+from smailor.database.engine import Database
+
+
+class Shell:
+    """Runs `smailor` with a configuration of the test's own, within this process: the same entry point, sooner."""
+
+    def __init__(self, config: Path) -> None:
+        self.config = config
+
+    def run(self, *arguments: str, given: str = "", **environ: str) -> Result:
+        return CliRunner().invoke(smailor, arguments, input=given, env={"SMAILOR_CONFIG": str(self.config), **environ})
+
+    def json(self, *arguments: str, given: str = ""):
+        done = self.run(*arguments, "--json", given=given)
+        assert done.exit_code == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def shell(database: Database, tmp_path: Path) -> Shell:
+    config = tmp_path / "smailor.toml"
+    config.write_text(
+        f"""
+[service]
+hostname = "mx.smailor.test"
+domain = "smailor.test"
+spf_include = "_spf.smailor.test"
+
+[database]
+url = "{database.url}"
+
+[secrets]
+session_key = "{"k" * 40}"
+sealing_keys = ["{Fernet.generate_key().decode()}"]
+"""
+    )
+    return Shell(config)
+
+
+def test_a_tenant_is_set_up_from_the_command_line(shell):
+    """Everything from the workspace to the app password, each answer usable by the next program."""
+    assert shell.json("workspace", "add", "acme", "--name", "Acme GmbH")["slug"] == "acme"
+    person = shell.json("user", "add", "ada@acme.test", "--name", "Ada")
+    assert len(person["password"]) > 30
+    shell.json("workspace", "add-member", "acme", "ada@acme.test", "--role", "owner")
+    assert shell.json("workspace", "members", "acme") == [{"email": "ada@acme.test", "name": "Ada", "role": "owner"}]
+    domain = shell.json("domain", "add", "Acme.TEST", "--workspace", "acme")
+    assert (domain["name"], domain["verified_at"]) == ("acme.test", None)
+    records = shell.json("domain", "records", "acme.test", "--workspace", "acme")
+    assert {record["kind"] for record in records} == {"TXT", "MX"}
+    inbox = shell.json(
+        "inbox", "add", "ada@acme.test", "--workspace", "acme", "--name", "Ada", "--reader", "ada@acme.test"
+    )
+    assert inbox["address"] == "ada@acme.test"
+    secret = shell.json("app-password", "add", "ada@acme.test", "--workspace", "acme", "--label", "phone")
+    listed = shell.json("app-password", "list", "ada@acme.test", "--workspace", "acme")
+    assert [entry["label"] for entry in listed] == ["phone"]
+    assert secret["secret"] not in json.dumps(listed)
+    shell.json("app-password", "revoke", "ada@acme.test", str(secret["id"]), "--workspace", "acme")
+    assert shell.json("app-password", "list", "ada@acme.test", "--workspace", "acme") == []
+    shell.json("alias", "add", "info@acme.test", "ada@acme.test", "--workspace", "acme")
+    assert [entry["source"] for entry in shell.json("alias", "list", "--workspace", "acme")] == ["info@acme.test"]
+    shell.json("alias", "delete", "info@acme.test", "--workspace", "acme")
+    shell.json("inbox", "delete", "ada@acme.test", "--workspace", "acme")
+    assert shell.json("inbox", "list") == []
+
+
+def test_the_zone_file_lists_every_wanted_record(shell):
+    shell.json("workspace", "add", "acme", "--name", "Acme GmbH")
+    shell.json("domain", "add", "acme.test", "--workspace", "acme")
+    zone = shell.run("domain", "records", "acme.test", "--workspace", "acme", "--zone").stdout.splitlines()
+    assert len(zone) == len(shell.json("domain", "records", "acme.test", "--workspace", "acme"))
+    assert "acme.test. 3600 IN MX 10 mx.smailor.test." in zone
+
+
+def test_a_given_password_is_read_from_standard_input_and_not_shown(shell):
+    done = shell.run("user", "add", "a@b.test", "--name", "A", "--password-stdin", given="correct horse battery\n")
+    assert done.exit_code == 0
+    assert "correct horse" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("user", "add", "nonsense", "--name", "A"), "smailor: address: an address looks like name@example.com\n"),
+        (("workspace", "members", "nowhere"), "smailor: there is no workspace nowhere\n"),
+        (
+            ("inbox", "add", "a@b.test", "--workspace", "nowhere", "--name", "A"),
+            "smailor: there is no workspace nowhere\n",
+        ),
+    ],
+)
+def test_a_refusal_is_one_line_and_exit_code_1(shell, arguments, complaint):
+    done = shell.run(*arguments)
+    assert (done.exit_code, done.stderr, done.stdout) == (1, complaint, "")
+
+
+def test_an_unusable_configuration_names_file_line_and_key(shell):
+    shell.config.write_text(shell.config.read_text() + '\n[sending]\nmessages_per_hour = "many"\n')
+    lines = shell.config.read_text().splitlines()
+    done = subprocess.run(
+        [Path(sys.executable).with_name("smailor"), "user", "list"],
+        env={**os.environ, "SMAILOR_CONFIG": str(shell.config)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert f"smailor.toml:{len(lines)}: sending.messages_per_hour: expected int, got str" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_that_is_down_or_empty_is_said_in_one_line(shell, tmp_path):
+    down = shell.run("user", "list", SMAILOR_DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert (down.exit_code, down.stderr.count("\n")) == (1, 1)
+    assert "the database does not answer" in down.stderr
+    empty = shell.run("user", "list", SMAILOR_DATABASE_URL=f"sqlite:///{tmp_path}/empty.db")
+    assert (empty.exit_code, empty.stderr.count("\n")) == (1, 1)
+    assert "run smailor database upgrade" in empty.stderr
+
+
+def test_jobs_can_run_again_and_again(shell):
+    assert shell.json("jobs", "run", "prune-tokens") == shell.json("jobs", "run", "prune-tokens")
+    assert shell.run("jobs", "run", "no-such-job").exit_code == 2

@@ -1,0 +1,48 @@
+"""Migrations run forwards and backwards on both engines and end where the models are."""
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import inspect
+
+from smailor.accounts import models as _accounts  # noqa: F401 - each room's tables join the metadata
+from smailor.database import schema
+from smailor.database.base import Base
+from smailor.database.engine import Database
+from smailor.domains import models as _domains  # noqa: F401
+from smailor.mailboxes import models as _mailboxes  # noqa: F401
+from smailor.sending import models as _sending  # noqa: F401
+
+
+def test_the_migrations_end_at_the_models(database):
+    """Tables, columns, types' nullability, indexes and foreign keys: autogeneration finds nothing left to do."""
+    with database.connection() as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": _is_table_matter})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def _is_table_matter(_object, name, kind, _reflected, _compared):
+    return not (kind == "table" and name == "alembic_version")
+
+
+def test_down_to_nothing_and_up_again(database_url):
+    database = Database(database_url)
+    schema.upgrade(database)
+    tables, views = set(inspect(database.engine).get_table_names()), set(inspect(database.engine).get_view_names())
+    schema.downgrade(database, "base")
+    inspector = inspect(database.engine)
+    assert set(inspector.get_table_names()) == {"alembic_version"}
+    assert inspector.get_view_names() == []
+    schema.upgrade(database)
+    inspector = inspect(database.engine)
+    assert set(inspector.get_table_names()) == tables
+    assert set(inspector.get_view_names()) == views
+    assert {
+        "mta_domains",
+        "mta_mailboxes",
+        "mta_aliases",
+        "mta_senders",
+        "mta_transports",
+        "dovecot_users",
+        "dovecot_passwords",
+    } <= views
+    database.dispose()
