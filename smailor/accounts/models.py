@@ -79,3 +79,17 @@ class AppPassword(Base):
     token_sha256: Mapped[token_digest]
     created_at: Mapped[moment]
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LoginAttempt(Base):
+    """A failed log-in, counted for a while against its source and its pair of address and source.
+
+    Both are kept as digests: the table says how often, not who was tried from where.
+    """
+
+    __tablename__ = "login_attempts"
+    __table_args__ = (Index("ix_login_attempts_key_failed_at", "key", "failed_at"),)
+
+    id: Mapped[intpk]
+    key: Mapped[token_digest]
+    failed_at: Mapped[moment] = mapped_column(index=True)
