@@ -54,6 +54,8 @@ for group in (
     database.database,
     jobs.jobs,
     stack.up,
+    stack.down,
+    stack.status,
     stack.internet,
 ):
     smailor.add_command(group)

@@ -1,4 +1,4 @@
-"""`smailor up` and `smailor internet …`: the local service. The one file of the command line that knows the stack."""
+"""`smailor up | down | status | internet …`: the local service. The one file of the commands that knows the stack."""
 
 import json
 import sys
@@ -10,6 +10,8 @@ import click
 from smailor.cli.output import json_option, show
 from smailor.dns.resolver import Resolver
 from smailor.errors import NotFound
+from smailor.stack import down as stopping
+from smailor.stack import status as looking
 from smailor.stack.internet import internet_reload
 from smailor.stack.internet_send import internet_send
 from smailor.stack.layout import DEFAULT_BASE_PORT, DEFAULT_DIRECTORY, HIGHEST_BASE_PORT
@@ -59,6 +61,26 @@ def up(run_dir: Path, base_port: int, detach: bool, resolver: str, database: str
         keep=keep,
     )
     sys.exit(start(options, detach=detach))
+
+
+@click.command()
+@run_dir_option
+def down(run_dir: Path) -> None:
+    """Stop the service of a run directory; nothing of it is left."""
+    stopping.down(run_dir)
+
+
+@click.command()
+@run_dir_option
+@json_option
+def status(run_dir: Path, as_json: bool) -> None:
+    """Show a running service's processes, memory and start; exit code 1 when something is down."""
+    found = looking.status(run_dir)
+    if as_json:
+        show(found, as_json=True)
+    else:
+        click.echo("\n".join(looking.table(found)))
+    sys.exit(0 if found.well else 1)
 
 
 @click.group()

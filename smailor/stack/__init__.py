@@ -1,0 +1,1 @@
+"""The whole service from one private directory on one machine (`smailor up`)."""

@@ -1,0 +1,91 @@
+"""`smailor down`: asks the service of a run directory to end, and cleans up after one that ended without doing so."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from smailor.errors import InvalidInput, NotFound, TemporaryFailure
+from smailor.stack import directory
+from smailor.stack.supervisor import end_processes
+
+WAIT_SECONDS = 40.0
+_POLL_SECONDS = 0.05
+
+
+def down(run_directory: Path) -> None:
+    """Stop the service of a run directory and wait until nothing of it is left.
+
+    Args:
+        run_directory: what `smailor up` was given.
+
+    Raises:
+        NotFound: no service runs there, and there is nothing to clean up.
+        InvalidInput: not a run directory of ours, or not root.
+        TemporaryFailure: the service does not end.
+    """
+    root = run_directory.absolute()
+    if not root.is_dir():
+        raise NotFound(f"no service runs in {root}")
+    if not directory.is_ours(root):
+        raise InvalidInput("--run-dir", f"{root} was not made by smailor up")
+    if os.geteuid() != 0:
+        raise InvalidInput("user", "the service runs as root: sudo smailor down")
+    if directory.is_running(root):
+        _end(root)
+        return
+    # Its supervisor was killed, or it never came up: take away what they left.
+    _end_orphans(root)
+    claim = directory.claim_for_removal(root)
+    if claim is None:
+        raise NotFound(f"no service runs in {root}; its data are kept")
+    shutil.rmtree(root)
+    os.close(claim)
+
+
+def _end(root: Path) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    asked = 0
+    while directory.is_running(root):
+        # While the service is starting there is no file yet, or an old one's: asked for again each time.
+        pid = _supervisor(root)
+        if pid and pid != asked:
+            os.kill(pid, signal.SIGTERM)
+            asked = pid
+        if time.monotonic() > deadline:
+            raise TemporaryFailure(f"the service in {root} does not end (pid {pid or 'unknown'})")
+        time.sleep(_POLL_SECONDS)
+
+
+def _supervisor(root: Path) -> int:
+    try:
+        return int(json.loads((root / "run.json").read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError):
+        return 0
+
+
+def _end_orphans(root: Path) -> None:
+    """End what a killed supervisor has left: processes that it had noted, with their children."""
+    try:
+        processes = json.loads((root / "run.json").read_text(encoding="utf-8"))["processes"]
+    except (OSError, ValueError, KeyError):
+        return
+    found: list[psutil.Process] = []
+    for noted in processes.values():
+        try:
+            process = psutil.Process(noted["pid"])
+            # A number may have gone to another program since.
+            if abs(process.create_time() - noted["created"]) < 1.0:
+                found += [*process.children(recursive=True), process]
+        except psutil.NoSuchProcess:
+            continue
+    for process in found:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    end_processes(found)
