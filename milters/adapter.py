@@ -155,7 +155,7 @@ def serve(name: str, address: str, count: int, make_tenant: Callable[[], Tenant]
     path = socket_path(address)
     _clear(path)
     Session.in_flight = workers.InFlight()
-    Milter.factory = Session  # type: ignore[assignment]  # it is a class that makes sessions, any class
+    Milter.factory = Session
     _register(name, path)
     listener = _open(path)
 

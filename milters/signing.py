@@ -10,7 +10,7 @@ Two kinds of mail come here, and nothing else may be wired to its socket:
   whatever its From says was said by somebody else: it is never signed. (Postfix does not show a milter the Received
   field that it adds itself.)
 
-No protocol here (that is adapter.py's), no database (that is behind `KeyStore` and `SenderRights`).
+No protocol here (that is adapter.py's), no database (that is behind `Keys` and `Rights`).
 """
 
 import logging
@@ -18,9 +18,9 @@ from collections.abc import Callable
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
+from typing import Protocol
 
 from milters import events
-from milters.keys import KeyStore, SenderRights
 from milters.tenant import AddHeader, Envelope, HeaderEdit, RemoveHeader, Verdict, accept, refuse, try_later
 from smailor.authentication.author import Author, parse_author
 from smailor.authentication.dkim import MessageSigner, SigningIdentity
@@ -37,6 +37,20 @@ _parse_author = lru_cache(maxsize=1024)(parse_author)
 """People send with the same From again and again."""
 
 
+class Keys(Protocol):
+    """Where signing keys come from (`milters.keys.KeyStore`)."""
+
+    def identity(self, domain: str) -> SigningIdentity | None:
+        """Return what to sign with, None where the domain is not ours; raises TemporaryFailure."""
+
+
+class Rights(Protocol):
+    """Who may send as what (`milters.keys.SenderRights`)."""
+
+    def may_send_as(self, login: str, address: str) -> bool:
+        """Tell whether the login may send as the address; raises TemporaryFailure."""
+
+
 class SigningTenant:
     """Judges and signs what leaves.
 
@@ -47,9 +61,7 @@ class SigningTenant:
         draw_id: returns a text that is unique for ever, for a Message-ID's left side.
     """
 
-    def __init__(
-        self, *, keys: KeyStore, rights: SenderRights, now: Callable[[], datetime], draw_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, *, keys: Keys, rights: Rights, now: Callable[[], datetime], draw_id: Callable[[], str]) -> None:
         self.keys = keys
         self.rights = rights
         self.now = now
