@@ -110,7 +110,9 @@ class Service:
 
     def __init__(self, *, database: str = "", environment: Mapping[str, str] | None = None) -> None:
         # Short, because unix sockets below it have at most 107 bytes of path.
-        self.run_dir = Path(tempfile.mkdtemp(prefix="sm-", dir="/tmp")) / "r"
+        parent = Path(tempfile.mkdtemp(prefix="sm-", dir="/tmp"))
+        parent.chmod(0o755)  # Postfix's, Dovecot's and Rspamd's users pass through it
+        self.run_dir = parent / "r"
         self.base_port = free_base_port()
         self.database = database
         self.environment = {**os.environ, **(environment or {})}

@@ -1,7 +1,7 @@
 """App passwords: many for one inbox, each revocable at once."""
 
-import imaplib
 import smtplib
+import socket
 
 import pytest
 from imapclient.exceptions import IMAPClientError
@@ -70,6 +70,9 @@ def test_the_list_shows_labels_and_no_secrets(service: Service, ada: Inbox) -> N
 
 
 def test_imap_offers_no_login_before_tls(service: Service) -> None:
-    host, port = service.endpoints["imap"].split(":")
-    with imaplib.IMAP4(host, int(port), timeout=30) as client:
-        assert "LOGINDISABLED" in client.capabilities
+    """From another address, that is: Dovecot takes a connection from its own address for one that nobody overhears."""
+    address = ("127.0.0.1", service.port("imap"))
+    with socket.create_connection(address, timeout=30, source_address=("127.0.0.9", 0)) as connection:
+        assert b"LOGINDISABLED" in connection.recv(1000)
+        connection.sendall(b"a LOGIN ada@analytical.test secret\r\n")
+        assert b"a NO [PRIVACYREQUIRED]" in connection.recv(1000)

@@ -110,15 +110,8 @@ def test_spam_goes_to_junk_and_a_forged_mark_does_not(service: Service, ada: Inb
 
 
 def spam_message(recipient: str, word: str) -> bytes:
-    """Much that is suspicious and nothing that is forbidden: no date, no host name, a forged mailer, a shouting link."""
-    return (
-        f'From: "PayPal Security service@paypal.com" <winner@nowhere.test>\nReply-To: other@elsewhere.test\n'
-        f"To: undisclosed-recipients:;\nSubject: {word} YOU HAVE WON $1,000,000 USD !!!\nX-Priority: 1\n"
-        "X-Mailer: Microsoft Outlook Express 6.00.2900.2180\nMIME-Version: 1.0\n"
-        "Content-Type: text/html; charset=us-ascii\nContent-Transfer-Encoding: base64\n\n"
-        "PGh0bWw+PGJvZHk+PGEgaHJlZj0iaHR0cDovLzE5Mi4wLjIuNjYvd2luIj5odHRwczovL3d3dy5wYXlwYWwuY29tLzwvYT48L2JvZHk+\n"
-        "PC9odG1sPg==\n"
-    ).encode()
+    """Suspicious, but not beyond doubt: from an address without a name, for a domain that does not exist."""
+    return letter("winner@nowhere.test", recipient, f"{word} You have won", "Claim your prize.\n").as_bytes()
 
 
 def test_an_unknown_recipient_is_refused_with_550(service: Service) -> None:
@@ -164,17 +157,17 @@ def test_an_unverified_domain_is_not_local(service: Service) -> None:
     assert refused.replies[-1].code == 554
 
 
-def test_a_bounce_reaches_the_sender_signed(service: Service, ada: Inbox) -> None:
+def test_a_bounce_reaches_the_sender(service: Service, ada: Inbox) -> None:
     """Ada writes to somebody whom the world does not know: no such domain, so the report comes at once."""
     word = token()
     with service.smtp(ada) as client:
-        client.send_message(letter(ada.address, "x@no-such-domain.test", word))
+        client.send_message(letter(ada.address, f"{word}@no-such-domain.test", word))
     with service.imap(ada) as client:
         client.select_folder("INBOX")
 
         def report() -> bytes | None:
             client.noop()
-            found = client.search(["BODY", word, "HEADER", "Auto-Submitted", "auto-replied"])
+            found = client.search(["BODY", f"{word}@", "HEADER", "Auto-Submitted", "auto-replied"])
             return client.fetch(found, ["BODY[]"])[found[0]][b"BODY[]"] if found else None
 
         content = until(report, "delivery status notification")

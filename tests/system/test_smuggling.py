@@ -54,15 +54,15 @@ def test_only_crlf_dot_crlf_ends_a_message_on_port_25(service: Service, ada: Inb
     """What follows another ending is part of the message, not the next command."""
     first, second = token(), token()
     dialogue = connect(service, "smtp")
-    assert dialogue.say(b"EHLO client.test\r\n").startswith("250")
-    assert dialogue.say(b"MAIL FROM:<bob@stranger.test>\r\n").startswith("250")
+    assert dialogue.say(b"EHLO mx.internet.test\r\n").startswith("250")
+    assert dialogue.say(b"MAIL FROM:<bob@internet.test>\r\n").startswith("250")
     assert dialogue.say(f"RCPT TO:<{ada.address}>\r\n".encode()).startswith("250")
     assert dialogue.say(b"DATA\r\n").startswith("354")
     smuggled = (
         b"MAIL FROM:<admin@stranger.test>\r\nRCPT TO:<" + ada.address.encode() + b">\r\nDATA\r\n"
         b"From: admin@stranger.test\r\nSubject: " + second.encode() + b"\r\n\r\nsmuggled"
     )
-    message = b"From: bob@stranger.test\r\nSubject: " + first.encode() + b"\r\n\r\nhello" + ending + smuggled
+    message = b"From: bob@internet.test\r\nTo: ada@analytical.test\r\nSubject: " + first.encode() + b"\r\n\r\nhello" + ending + smuggled
     answer = dialogue.say(message + b"\r\n.\r\n")
     dialogue.connection.close()
     if answer.startswith("250"):
