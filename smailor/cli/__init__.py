@@ -1,12 +1,30 @@
 """`smailor …`: the operator's commands, thin over the rooms; one file a noun. Rules live in the rooms, not here."""
 
+import importlib
+from collections.abc import Mapping
 from typing import IO, Any
 
 import click
 
-from smailor.cli import account, database, domain, inbox, jobs, stack
 from smailor.cli.context import Context
 from smailor.errors import SmailorError
+
+COMMANDS: Mapping[str, str] = {
+    "alias": "inbox",
+    "app-password": "inbox",
+    "database": "database",
+    "domain": "domain",
+    "down": "stack",
+    "inbox": "inbox",
+    "internet": "stack",
+    "jobs": "jobs",
+    "status": "stack",
+    "transport": "domain",
+    "up": "stack",
+    "user": "account",
+    "workspace": "account",
+}
+"""Each command and its file: only the one that runs is loaded, since all of them together take a second."""
 
 
 class Refusal(click.ClickException):
@@ -18,7 +36,21 @@ class Refusal(click.ClickException):
 
 
 class Commands(click.Group):
-    """The command line's root: what rooms raise on purpose is told without a traceback."""
+    """The command line's root: loads the command that is asked for, and tells what rooms raise without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name all commands."""
+        del ctx
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load one command from its file."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"smailor.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command that was asked for."""
@@ -41,24 +73,6 @@ def smailor(context: click.Context, config: str | None) -> None:
     """Run a multi-tenant business e-mail service."""
     context.obj = Context(config)
     context.call_on_close(context.obj.close)
-
-
-for group in (
-    account.user,
-    account.workspace,
-    domain.domain,
-    domain.transport,
-    inbox.inbox,
-    inbox.alias,
-    inbox.app_password,
-    database.database,
-    jobs.jobs,
-    stack.up,
-    stack.down,
-    stack.status,
-    stack.internet,
-):
-    smailor.add_command(group)
 
 
 def main() -> None:

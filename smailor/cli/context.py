@@ -5,7 +5,7 @@ from functools import cached_property
 from pathlib import Path
 
 from smailor.config import Settings, load_settings
-from smailor.database import schema
+from smailor.database import revision
 from smailor.database.engine import Database
 from smailor.dns.resolver import Resolver
 from smailor.domains.records import ServiceNames
@@ -35,7 +35,7 @@ class Context:
     @cached_property
     def database(self) -> Database:
         """The database, of this program's schema; raises SchemaOutdated."""
-        schema.check(self.bare_database)
+        revision.check(self.bare_database)
         return self.bare_database
 
     @cached_property

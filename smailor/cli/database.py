@@ -4,7 +4,7 @@ import click
 
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
-from smailor.database import schema
+from smailor.database import revision, schema
 
 
 @click.group()
@@ -17,6 +17,6 @@ def database() -> None:
 @click.pass_obj
 def database_upgrade(context: Context, as_json: bool) -> None:
     """Bring the database to the schema of this version."""
-    before = schema.current(context.bare_database)
+    before = revision.current(context.bare_database)
     schema.upgrade(context.bare_database)
-    show({"before": before, "now": schema.current(context.bare_database)}, as_json=as_json)
+    show({"before": before, "now": revision.current(context.bare_database)}, as_json=as_json)

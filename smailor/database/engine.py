@@ -18,6 +18,11 @@ from smailor.errors import TemporaryFailure
 
 BUSY_TIMEOUT_SECONDS = 10
 CONNECT_TIMEOUT_SECONDS = 5
+# A process that hangs with a row locked must not make all others wait for as long as it hangs.
+_POSTGRESQL_OPTIONS = (
+    "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
+    " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
+)
 
 
 class Database:
@@ -34,7 +39,7 @@ class Database:
             parsed = parsed.set(drivername="postgresql+psycopg")
             options: dict[str, Any] = {
                 "pool_pre_ping": True,
-                "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": "-c timezone=UTC"},
+                "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": _POSTGRESQL_OPTIONS},
             }
         else:
             # isolation_level None: the driver begins nothing by itself, the event below does.

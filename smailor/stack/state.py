@@ -10,7 +10,7 @@ from psycopg import sql
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from smailor.database import schema
+from smailor.database import revision, schema
 from smailor.database.engine import Database
 from smailor.errors import Conflict, InvalidInput, PermissionDenied
 from smailor.stack import machine
@@ -54,7 +54,7 @@ def prepare(database: Database, *, kept: bool, role_password: str) -> None:
     if database.dialect == "sqlite":
         _make_file(Path(make_url(database.url).database or ""))
     database.check()
-    if not kept and schema.current(database) is not None:
+    if not kept and revision.current(database) is not None:
         raise Conflict(
             "the database holds a service's data already, and their secrets are not in this run directory; name an "
             "empty database, or the run directory that was kept with --keep"

@@ -1,11 +1,12 @@
 """Migrations run forwards and backwards on both engines and end where the models are."""
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from smailor.accounts import models as _accounts  # noqa: F401 - each room's tables join the metadata
-from smailor.database import schema
+from smailor.database import revision, schema
 from smailor.database.base import Base
 from smailor.database.engine import Database
 from smailor.domains import models as _domains  # noqa: F401
@@ -22,6 +23,14 @@ def test_the_migrations_end_at_the_models(database):
 
 def _is_table_matter(_object, name, kind, _reflected, _compared):
     return not (kind == "table" and name == "alembic_version")
+
+
+def test_a_database_of_another_version_is_told_apart(database):
+    revision.check(database)
+    schema.downgrade(database, "0001")
+    assert revision.current(database) == "0001"
+    with pytest.raises(revision.SchemaOutdated, match="run smailor database upgrade"):
+        revision.check(database)
 
 
 def test_down_to_nothing_and_up_again(database_url):
