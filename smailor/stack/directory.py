@@ -31,6 +31,16 @@ class Claim:
     kept: bool
     marker: int
 
+    def empty(self) -> None:
+        """Delete what an earlier service has left, all but the marker."""
+        for entry in self.root.iterdir():
+            if entry.name == _MARKER:
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
     def remember(self, *, keep: bool) -> None:
         """Write down whether the data here may be thrown away by the next `up`."""
         os.ftruncate(self.marker, 0)
@@ -63,7 +73,7 @@ def check_place(layout: Layout) -> None:
 
 
 def claim(root: Path, *, keep: bool) -> Claim:
-    """Take a run directory for this process, made or emptied as needed.
+    """Take a run directory for this process; it is made if it is not there.
 
     Args:
         root: the directory, absolute.
@@ -86,8 +96,6 @@ def claim(root: Path, *, keep: bool) -> Claim:
         raise Conflict(f"a service is running in {root} already: smailor status --run-dir {root}")
     kept = bool(_read(descriptor).get("keep"))
     mine = Claim(root, kept, descriptor)
-    if not kept:
-        _empty(root)
     mine.remember(keep=keep or kept)
     return mine
 
@@ -154,13 +162,3 @@ def _read(descriptor: int) -> dict[str, object]:
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
-
-
-def _empty(root: Path) -> None:
-    for entry in root.iterdir():
-        if entry.name == _MARKER:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()

@@ -7,11 +7,9 @@ import signal
 import time
 from pathlib import Path
 
-import psutil
-
 from smailor.errors import InvalidInput, NotFound, TemporaryFailure
 from smailor.stack import directory
-from smailor.stack.supervisor import end_processes
+from smailor.stack.orphans import end_orphans
 
 WAIT_SECONDS = 40.0
 _POLL_SECONDS = 0.05
@@ -39,7 +37,7 @@ def down(run_directory: Path) -> None:
         _end(root)
         return
     # Its supervisor was killed, or it never came up: take away what they left.
-    _end_orphans(root)
+    end_orphans(root)
     claim = directory.claim_for_removal(root)
     if claim is None:
         raise NotFound(f"no service runs in {root}; its data are kept")
@@ -66,26 +64,3 @@ def _supervisor(root: Path) -> int:
         return int(json.loads((root / "run.json").read_text(encoding="utf-8"))["pid"])
     except (OSError, ValueError, KeyError):
         return 0
-
-
-def _end_orphans(root: Path) -> None:
-    """End what a killed supervisor has left: processes that it had noted, with their children."""
-    try:
-        processes = json.loads((root / "run.json").read_text(encoding="utf-8"))["processes"]
-    except (OSError, ValueError, KeyError):
-        return
-    found: list[psutil.Process] = []
-    for noted in processes.values():
-        try:
-            process = psutil.Process(noted["pid"])
-            # A number may have gone to another program since.
-            if abs(process.create_time() - noted["created"]) < 1.0:
-                found += [*process.children(recursive=True), process]
-        except psutil.NoSuchProcess:
-            continue
-    for process in found:
-        try:
-            process.terminate()
-        except psutil.NoSuchProcess:
-            continue
-    end_processes(found)

@@ -22,6 +22,7 @@ from smailor.stack import directory, endpoints, state
 from smailor.stack.configure import check, configure
 from smailor.stack.demo import DemoAccounts, seed_demo
 from smailor.stack.layout import DEFAULT_BASE_PORT, DEFAULT_DIRECTORY, OPERATOR, Layout, Ports
+from smailor.stack.orphans import end_orphans
 from smailor.stack.ports import check_ports
 from smailor.stack.programs import Programs
 from smailor.stack.secrets import LocalSecrets
@@ -87,10 +88,14 @@ class LocalService:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         claim = directory.claim(self._layout.root, keep=self._options.keep)
+        # An earlier supervisor may have been killed: its programs would hold the ports.
+        end_orphans(claim.root)
         self._phases["directory"] = self._elapsed()
         try:
             # The ports only now: those of a service that has this very directory would be a riddle.
             check_ports(self._layout.ports)
+            if not claim.kept:
+                claim.empty()
         except BaseException:
             if not claim.kept:
                 claim.remove()

@@ -159,6 +159,8 @@ class Supervisor:
         running = [kept for kept in reversed(self.kept.values()) if kept.process.poll() is None]
         families = {kept.process.pid: _family(kept.process.pid) for kept in running}
         for kept in running:
+            for member in families[kept.process.pid]:
+                _ask(member, kept.program.stop)
             kept.process.send_signal(kept.program.stop)
         deadline = time.monotonic() + STOP_SECONDS
         for kept in running:
@@ -196,6 +198,15 @@ def end_processes(members: list[psutil.Process]) -> None:
         except psutil.NoSuchProcess:
             continue
     psutil.wait_procs(alive, timeout=3.0)
+
+
+def _ask(member: psutil.Process, how: signal.Signals) -> None:
+    """Ask a process to end if it leads a group of its own, as Postfix's master below a script that tells it nothing."""
+    try:
+        if os.getpgid(member.pid) == member.pid:
+            member.send_signal(how)
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return
 
 
 def _family(pid: int) -> list[psutil.Process]:
