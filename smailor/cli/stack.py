@@ -12,12 +12,10 @@ from smailor.dns.resolver import Resolver
 from smailor.errors import NotFound
 from smailor.stack import down as stopping
 from smailor.stack import status as looking
-from smailor.stack.down import down as stop
 from smailor.stack.internet import internet_reload
 from smailor.stack.internet_send import internet_send
 from smailor.stack.layout import DEFAULT_BASE_PORT, DEFAULT_DIRECTORY, HIGHEST_BASE_PORT
 from smailor.stack.service import Options
-from smailor.stack.status import status as look
 from smailor.stack.up import up as start
 
 run_dir_option = click.option(
@@ -82,39 +80,6 @@ def status(run_dir: Path, as_json: bool) -> None:
         show(found, as_json=True)
     else:
         click.echo("\n".join(looking.table(found)))
-    sys.exit(0 if found.well else 1)
-
-
-@click.command()
-@run_dir_option
-def down(run_dir: Path) -> None:
-    """Stop the service of a run directory; nothing of it is left, unless it was started with --keep."""
-    stop(run_dir)
-
-
-@click.command()
-@run_dir_option
-@json_option
-def status(run_dir: Path, as_json: bool) -> None:
-    """Show what runs, with how much memory; exit code 1 when something does not."""
-    found = look(run_dir)
-    if as_json:
-        show(found, as_json=True)
-    else:
-        rows = [
-            {
-                "program": process.name,
-                "state": "up" if process.up else "given up" if process.given_up else "down",
-                "pid": process.pid,
-                "processes": process.processes,
-                "restarts": process.restarts,
-                "MiB": round(process.memory / 2**20),
-                "log": process.log,
-            }
-            for process in found.processes
-        ]
-        show(rows, as_json=False)
-        click.echo(f"{found.memory / 2**20:.0f} MiB in all, up for {found.seconds_up:.0f} s")
     sys.exit(0 if found.well else 1)
 
 
