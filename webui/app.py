@@ -1,0 +1,72 @@
+"""Wiring of the web application: settings, database, mail and blueprints put together. No page and no rule here."""
+
+from pathlib import Path
+
+from flask import Flask
+from flask_wtf.csrf import CSRFProtect
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from smailor import log
+from smailor.clock import now
+from smailor.config import Settings, load_settings
+from smailor.database.engine import Database
+from smailor.dns.answer import DnsClient
+from smailor.dns.resolver import Resolver
+from smailor.domains.sealing import Sealer
+from webui import assets, auth, domains, errors, headers, home, inboxes, people, rendering
+from webui.context import Context
+from webui.mail import pages as mail
+from webui.mail.office import PostOffice
+
+MAX_FORM_BYTES = 40 * 1024 * 1024
+"""A request's body: attachments (`composing.MAX_ATTACHMENT_BYTES`) and the text beside them."""
+MAX_FORM_PARTS = 300
+
+
+def create_app(
+    settings: Settings | None = None, *, database: Database | None = None, resolver: DnsClient | None = None
+) -> Flask:
+    """Make the WSGI application.
+
+    Args:
+        settings: None: read from the file that `SMAILOR_CONFIG` names.
+        database: None: the one of the settings.
+        resolver: None: the DNS servers of the settings.
+
+    Raises:
+        ConfigError: the configuration cannot be used.
+    """
+    if settings is None:
+        settings = load_settings()
+        log.set_up(settings.log.level, "web")
+    database = database or Database(settings.database.url, pool_size=settings.web.threads)
+    app = Flask("webui", root_path=str(Path(__file__).parent), static_folder=None)
+    app.config.update(
+        SECRET_KEY=settings.secrets.session_key,
+        SESSION_COOKIE_NAME="smailor_form",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.web.secure_cookies,
+        MAX_CONTENT_LENGTH=MAX_FORM_BYTES,
+        MAX_FORM_MEMORY_SIZE=4 * 1024 * 1024,
+        MAX_FORM_PARTS=MAX_FORM_PARTS,
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the form cookie: a composer may stay open all day
+        WTF_CSRF_SSL_STRICT=settings.web.secure_cookies,
+    )
+    if settings.web.bind.startswith("unix:"):
+        # Behind nginx on a socket that only nginx can reach: its word on the client's address and scheme counts.
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    app.extensions["smailor"] = Context(
+        settings=settings,
+        database=database,
+        resolver=resolver or Resolver(settings.dns.servers, settings.dns.timeout_seconds),
+        sealer=Sealer(settings.secrets.sealing_keys),
+        post_office=PostOffice(settings.web, database, clock=now),
+        clock=now,
+    )
+    CSRFProtect(app)
+    for part in (people, headers, errors, assets, rendering):
+        part.init_app(app)
+    for blueprint in (home.blueprint, auth.blueprint, mail.blueprint, domains.blueprint, inboxes.blueprint):
+        app.register_blueprint(blueprint)
+    return app

@@ -1,0 +1,3 @@
+"""Logging in and out."""
+
+from webui.auth.views import blueprint as blueprint

@@ -1,0 +1,40 @@
+"""What every view needs, in one value: made in `create_app`, found through the current application."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import cast
+
+from flask import current_app
+
+from smailor.config import Settings
+from smailor.database.engine import Database
+from smailor.dns.answer import DnsClient
+from smailor.domains.sealing import Sealer
+from webui.mail.office import PostOffice
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The application's parts.
+
+    Attributes:
+        settings: the configuration.
+        database: where the state is.
+        resolver: asks the DNS.
+        sealer: seals DKIM private keys.
+        post_office: IMAP and submission.
+        clock: gives the present moment.
+    """
+
+    settings: Settings
+    database: Database
+    resolver: DnsClient
+    sealer: Sealer
+    post_office: PostOffice
+    clock: Callable[[], datetime]
+
+
+def context() -> Context:
+    """Return the current application's context."""
+    return cast("Context", current_app.extensions["smailor"])

@@ -1,0 +1,50 @@
+"""The one way from a page to an inbox: who asks may open it, or it does not exist for them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Blueprint
+from flask_login import current_user
+
+from smailor.mailboxes import service as mailboxes
+from smailor.mailboxes.service import InboxView
+from webui.context import context
+from webui.mail import folders as folder_rules
+from webui.mail.folders import Folder
+from webui.mail.mailbox import Inbox
+from webui.people import session_key
+
+blueprint = Blueprint("mail", __name__)
+
+
+def inbox_view(address: str) -> InboxView:
+    """Return the inbox with this address.
+
+    Raises:
+        NotFound: there is none, or it is not the person's to open.
+    """
+    return mailboxes.inbox_for_reader(context().database, user_id=int(current_user.get_id()), address=address.lower())
+
+
+@contextmanager
+def opened(inbox: InboxView) -> Iterator[Inbox]:
+    """Lend the inbox's connection for the block; raises TemporaryFailure when the mail server is away."""
+    with context().post_office.inbox(session_key(), inbox.address) as connection:
+        yield connection
+
+
+def own_inboxes() -> tuple[InboxView, ...]:
+    """Return the inboxes of the person who is logged in."""
+    return mailboxes.inboxes_of(context().database, user_id=int(current_user.get_id()))
+
+
+def find(folders: tuple[Folder, ...], name: str) -> Folder:
+    """Return the folder with this name, as in a URL; a folder that is gone is an empty one of that name."""
+    real = folder_rules.from_url(name)
+    return next((folder for folder in folders if folder.name == real), Folder(real, folder_rules.Role.OTHER, real))
+
+
+def frame(inbox: InboxView, folders: tuple[Folder, ...], current: Folder | None) -> dict[str, Any]:
+    """Return what every mail page's template needs."""
+    return {"inbox": inbox, "inboxes": own_inboxes(), "folders": folders, "current": current}

@@ -1,0 +1,106 @@
+"""What templates can call beside their own values: filters for sizes, times and names, and the page's frame."""
+
+import hashlib
+from datetime import datetime
+
+from flask import Flask
+from flask_login import current_user
+from markupsafe import Markup
+
+from smailor.accounts.permissions import Permission, allowed
+from smailor.address import DomainName
+from smailor.errors import InvalidInput, SmailorError
+from webui import access
+from webui.context import context
+from webui.mail.folders import to_url
+
+HUES = 8
+
+
+def init_app(app: Flask) -> None:
+    """Register filters and globals."""
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(
+        size=size,
+        moment=moment,
+        long_moment=long_moment,
+        initials=initials,
+        hue=hue,
+        folder_url=to_url,
+        unicode_address=unicode_address,
+    )
+
+    @app.context_processor
+    def frame() -> dict[str, object]:
+        return {
+            "service_name": context().settings.service.name,
+            "person": current_user.view if _signed_in() else None,
+            "memberships": access.memberships if _signed_in() else tuple,
+            "may": access.may,
+            "Permission": Permission,
+            "allowed": allowed,
+        }
+
+
+def _signed_in() -> bool:
+    try:
+        return bool(current_user.is_authenticated)
+    except SmailorError:
+        return False
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people: `12 KB`."""
+    value = float(count)
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if value < 1024 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit in {"bytes", "KB"} or value >= 10 else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError
+
+
+def moment(when: datetime | None) -> Markup:
+    """Return a time for a list: the hour today, the day this year, the date before that. A script makes it local."""
+    if when is None:
+        return Markup("")
+    today = context().clock()
+    if when.date() == today.date():
+        text = f"{when:%H:%M}"
+    elif when.year == today.year:
+        text = f"{when.day} {when:%b}"
+    else:
+        text = f"{when.day} {when:%b %Y}"
+    return Markup('<time datetime="{}" data-style="short">{}</time>').format(_iso(when), text)
+
+
+def long_moment(when: datetime | None) -> Markup:
+    """Return a time in full, in UTC; a script makes it local."""
+    if when is None:
+        return Markup("no date")
+    text = f"{when:%A}, {when.day} {when:%B %Y}, {when:%H:%M} UTC"
+    return Markup('<time datetime="{}" data-style="long">{}</time>').format(_iso(when), text)
+
+
+def _iso(when: datetime) -> str:
+    return when.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def initials(name: str) -> str:
+    """Return one or two letters for a person without a picture."""
+    words = [word for word in name.replace("@", " ").replace(".", " ").split() if word[:1].isalnum()]
+    return ("".join(word[0] for word in words[:2]) or "?").upper()
+
+
+def hue(name: str) -> int:
+    """Return a number below HUES, always the same for a name."""
+    return hashlib.sha256(name.casefold().encode("utf-8", "replace")).digest()[0] % HUES
+
+
+def unicode_address(address: str) -> str:
+    """Return an address as people write it: U-labels where the domain has any."""
+    local_part, at, domain = address.rpartition("@")
+    try:
+        return f"{local_part}{at}{DomainName.parse(domain).unicode}"
+    except (InvalidInput, UnicodeError):
+        return address
