@@ -24,11 +24,13 @@ class Claim:
     Attributes:
         root: the directory.
         kept: an earlier service left its data here on purpose (`--keep`), and this one goes on with them.
+        database: URL of the PostgreSQL database that an earlier service filled and left so, against its will.
         marker: the open marker file that holds the lock.
     """
 
     root: Path
     kept: bool
+    database: str
     marker: int
 
     def empty(self) -> None:
@@ -41,10 +43,15 @@ class Claim:
             else:
                 entry.unlink()
 
-    def remember(self, *, keep: bool) -> None:
-        """Write down whether the data here may be thrown away by the next `up`."""
+    def remember(self, *, keep: bool, database: str = "") -> None:
+        """Write down what becomes of the data should this service end without cleaning up.
+
+        Args:
+            keep: they are to be gone on with.
+            database: PostgreSQL URL that is to be emptied as this directory is.
+        """
         os.ftruncate(self.marker, 0)
-        os.pwrite(self.marker, json.dumps({"keep": keep}).encode(), 0)
+        os.pwrite(self.marker, json.dumps({"keep": keep, "database": database}).encode(), 0)
 
     def remove(self) -> None:
         """Delete the directory with all it holds."""
@@ -94,14 +101,13 @@ def claim(root: Path, *, keep: bool) -> Claim:
     descriptor = lock(root)
     if descriptor is None:
         raise Conflict(f"a service is running in {root} already: smailor status --run-dir {root}")
-    kept = bool(_read(descriptor).get("keep"))
-    mine = Claim(root, kept, descriptor)
-    mine.remember(keep=keep or kept)
-    return mine
+    found = _found(root, descriptor)
+    found.remember(keep=keep or found.kept, database=found.database)
+    return found
 
 
-def claim_for_removal(root: Path) -> int | None:
-    """Lock a run directory that nobody uses, in order to delete it; None if its data were to be kept.
+def claim_for_removal(root: Path) -> Claim:
+    """Take a run directory that nobody uses, in order to delete it.
 
     Raises:
         Conflict: a service has started in it meanwhile.
@@ -109,10 +115,12 @@ def claim_for_removal(root: Path) -> int | None:
     descriptor = lock(root)
     if descriptor is None:
         raise Conflict(f"a service has just started in {root}")
-    if _read(descriptor).get("keep"):
-        os.close(descriptor)
-        return None
-    return descriptor
+    return _found(root, descriptor)
+
+
+def _found(root: Path, descriptor: int) -> Claim:
+    content = _read(descriptor)
+    return Claim(root, bool(content.get("keep")), str(content.get("database", "")), descriptor)
 
 
 def lock(root: Path) -> int | None:

@@ -2,13 +2,12 @@
 
 import json
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
 
-from smailor.errors import InvalidInput, NotFound, TemporaryFailure
-from smailor.stack import directory
+from smailor.errors import InvalidInput, NotFound, PermissionDenied, TemporaryFailure
+from smailor.stack import directory, state
 from smailor.stack.orphans import end_orphans
 
 WAIT_SECONDS = 40.0
@@ -23,7 +22,8 @@ def down(run_directory: Path) -> None:
 
     Raises:
         NotFound: no service runs there, and there is nothing to clean up.
-        InvalidInput: not a run directory of ours, or not root.
+        InvalidInput: not a run directory of ours.
+        PermissionDenied: the caller is not root.
         TemporaryFailure: the service does not end.
     """
     root = run_directory.absolute()
@@ -32,17 +32,20 @@ def down(run_directory: Path) -> None:
     if not directory.is_ours(root):
         raise InvalidInput("--run-dir", f"{root} was not made by smailor up")
     if os.geteuid() != 0:
-        raise InvalidInput("user", "the service runs as root: sudo smailor down")
+        raise PermissionDenied("the service runs as root: sudo smailor down")
     if directory.is_running(root):
         _end(root)
         return
     # Its supervisor was killed, or it never came up: take away what they left.
     end_orphans(root)
     claim = directory.claim_for_removal(root)
-    if claim is None:
+    if claim.kept:
+        claim.release()
         raise NotFound(f"no service runs in {root}; its data are kept")
-    shutil.rmtree(root)
-    os.close(claim)
+    if claim.database:
+        state.clear(claim.database)
+    claim.remove()
+    claim.release()
 
 
 def _end(root: Path) -> None:

@@ -17,10 +17,11 @@ from smailor import clock
 from smailor.accounts import service as accounts
 from smailor.config import load_settings
 from smailor.database.engine import Database
-from smailor.errors import Conflict, InvalidInput, SmailorError
+from smailor.errors import Conflict, InvalidInput, PermissionDenied, SmailorError
 from smailor.stack import directory, endpoints, state
 from smailor.stack.configure import check, configure
 from smailor.stack.demo import DemoAccounts, seed_demo
+from smailor.stack.directory import Claim
 from smailor.stack.layout import DEFAULT_BASE_PORT, DEFAULT_DIRECTORY, OPERATOR, Layout, Ports
 from smailor.stack.orphans import end_orphans
 from smailor.stack.ports import check_ports
@@ -74,6 +75,7 @@ class LocalService:
         self._begun = time.monotonic()
         self._wake, self._waker = os.pipe()
         self._stopping = False
+        self._database_is_ours = False
 
     def run(self, ready: Callable[[], None]) -> None:
         """Start the service, keep it until SIGTERM or SIGINT, take it away.
@@ -88,40 +90,58 @@ class LocalService:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         claim = directory.claim(self._layout.root, keep=self._options.keep)
-        # An earlier supervisor may have been killed: its programs would hold the ports.
-        end_orphans(claim.root)
-        self._phases["directory"] = self._elapsed()
+        self._begin(claim)
         try:
-            # The ports only now: those of a service that has this very directory would be a riddle.
-            check_ports(self._layout.ports)
-            if not claim.kept:
-                claim.empty()
-        except BaseException:
-            if not claim.kept:
-                claim.remove()
-            raise
-        try:
-            database = self._start(kept=claim.kept)
+            self._start(claim)
             ready()
             self._keep()
         except BaseException:
             # The directory stays for its logs; the next `up` empties it.
             self._stop()
+            if not (self._options.keep or claim.kept):
+                self._clear_database(claim)
             raise
         self._report("stopping")
         self._stop()
         if not self._options.keep:
-            if database.dialect == "postgresql":
-                state.clear(database)
+            self._clear_database(claim)
             claim.remove()
-        database.dispose()
         claim.release()
+
+    def _begin(self, claim: Claim) -> None:
+        """Clean up after an earlier service, and make sure that this one finds room."""
+        # Its supervisor may have been killed: its programs would hold the ports.
+        end_orphans(claim.root)
+        try:
+            # The ports only now: those of a service that has this very directory would be a riddle.
+            check_ports(self._layout.ports)
+        except SmailorError:
+            if not (claim.kept or claim.database):
+                claim.remove()
+            raise
+        if claim.kept:
+            self._database_is_ours = bool(claim.database) and claim.database == self._options.database
+            return
+        if claim.database:
+            state.clear(claim.database)
+            claim.remember(keep=self._options.keep)
+        claim.empty()
+
+    def _clear_database(self, claim: Claim) -> None:
+        """Empty the PostgreSQL database again if it was empty when we began, as a run directory goes."""
+        if not self._database_is_ours:
+            return
+        try:
+            state.clear(self._options.database)
+        except SmailorError as error:
+            # The marker remembers it for the next `up` or `down`.
+            self._report(f"the database could not be emptied: {error}")
+        else:
+            claim.remember(keep=False)
 
     def _check(self) -> None:
         if os.geteuid() != 0:
-            raise InvalidInput(
-                "user", "the mail programs are started as their own users, which needs root: sudo smailor up"
-            )
+            raise PermissionDenied("starting the mail programs as their own users needs root: sudo smailor up")
         if self._options.database:
             state.check_url(self._options.database)
         host, _, port = self._options.resolver.rpartition(":")
@@ -129,7 +149,7 @@ class LocalService:
             raise InvalidInput("--resolver", "expected HOST:PORT")
         directory.check_place(self._layout)
 
-    def _start(self, *, kept: bool) -> Database:
+    def _start(self, claim: Claim) -> None:
         layout = self._layout
         url = self._options.database or f"sqlite:///{layout.database_file}"
         wishes = Wishes(layout, LocalSecrets.load_or_make(layout.root / "secrets.json"), url, self._options.resolver)
@@ -140,7 +160,12 @@ class LocalService:
         self._launch(early)
         check(layout)
         database = Database(url)
-        state.prepare(database, kept=kept, role_password=wishes.secrets.mail_role_password)
+        if not claim.kept:
+            state.check_empty(database)
+            if self._options.database:
+                self._database_is_ours = True
+                claim.remember(keep=self._options.keep, database=self._options.database)
+        state.prepare(database, role_password=wishes.secrets.mail_role_password)
         self._phases["database"] = self._elapsed()
         self._launch(ours)
         self._await([*early, *ours])
@@ -152,7 +177,7 @@ class LocalService:
         self._report(f"ready in {self._phases['ready']:.1f} s")
         for line in endpoints.welcome(content, layout.root):
             self._report(line)
-        return database
+        database.dispose()
 
     def _launch(self, programs: list[Program]) -> None:
         for program in programs:

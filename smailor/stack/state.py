@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from smailor.database import revision, schema
 from smailor.database.engine import Database
-from smailor.errors import Conflict, InvalidInput, PermissionDenied
+from smailor.errors import Conflict, InvalidInput, PermissionDenied, TemporaryFailure
 from smailor.stack import machine
 from smailor.stack.layout import MAIL_UID
 from smailor.stack.variables import mail_role
@@ -38,44 +38,62 @@ def check_url(url: str) -> None:
         raise InvalidInput("--database", "expected postgresql://USER:PASSWORD@HOST:PORT/NAME")
 
 
-def prepare(database: Database, *, kept: bool, role_password: str) -> None:
+def check_empty(database: Database) -> None:
+    """Make sure that a database holds no service's data, whose secrets would be elsewhere.
+
+    Raises:
+        Conflict: it does.
+        TemporaryFailure: it does not answer; the text says why.
+    """
+    try:
+        database.check()
+    except TemporaryFailure as error:
+        cause = error.__cause__
+        reason = str(getattr(cause, "orig", cause)).splitlines()[0]
+        raise TemporaryFailure(f"{error}: {reason}") from error
+    if revision.current(database) is not None:
+        raise Conflict(
+            "the database holds a service's data already, and their secrets are not in this run directory; name an "
+            "empty database, or the run directory that was kept with --keep"
+        )
+
+
+def prepare(database: Database, *, role_password: str) -> None:
     """Bring a database to this version's schema and let Postfix and Dovecot read the views.
 
     Args:
         database: SQLite or PostgreSQL.
-        kept: the data are of an earlier service in the same run directory, whose secrets fit them.
         role_password: for the PostgreSQL role of Postfix and Dovecot.
 
     Raises:
-        Conflict: it holds the data of another service.
         PermissionDenied: the PostgreSQL user may not create the role.
         TemporaryFailure: it does not answer.
     """
     if database.dialect == "sqlite":
         _make_file(Path(make_url(database.url).database or ""))
-    database.check()
-    if not kept and revision.current(database) is not None:
-        raise Conflict(
-            "the database holds a service's data already, and their secrets are not in this run directory; name an "
-            "empty database, or the run directory that was kept with --keep"
-        )
     schema.upgrade(database)
     if database.dialect == "postgresql":
         _grant(database, role_password)
 
 
-def clear(database: Database) -> None:
-    """Empty a PostgreSQL database that `prepare` found empty: tables, views and the role go."""
-    name = make_url(database.url).database or ""
+def clear(url: str) -> None:
+    """Empty a PostgreSQL database that was empty when a service began with it: tables, views and the role go.
+
+    Raises:
+        TemporaryFailure: it does not answer.
+    """
+    database = Database(url)
+    name = make_url(url).database or ""
     role = sql.Identifier(mail_role(name))
+    database.check()
     schema.downgrade(database, "base")
     with database.engine.begin() as connection:
         connection.execute(text("DROP TABLE IF EXISTS alembic_version"))
-        if not _role_exists(connection, mail_role(name)):
-            return
-        _run(connection, sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(sql.Identifier(name), role))
-        _run(connection, sql.SQL("REVOKE ALL ON SCHEMA public FROM {}").format(role))
-        _run(connection, sql.SQL("DROP ROLE {}").format(role))
+        if _role_exists(connection, mail_role(name)):
+            _run(connection, sql.SQL("REVOKE ALL ON DATABASE {} FROM {}").format(sql.Identifier(name), role))
+            _run(connection, sql.SQL("REVOKE ALL ON SCHEMA public FROM {}").format(role))
+            _run(connection, sql.SQL("DROP ROLE {}").format(role))
+    database.dispose()
 
 
 def _make_file(file: Path) -> None:
