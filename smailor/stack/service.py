@@ -160,11 +160,11 @@ class LocalService:
         self._launch(early)
         check(layout)
         database = Database(url)
-        if not claim.kept:
+        # Only an existing database is looked into: looking would make SQLite's files, with root as their owner.
+        if self._options.database and not claim.kept:
             state.check_empty(database)
-            if self._options.database:
-                self._database_is_ours = True
-                claim.remember(keep=self._options.keep, database=self._options.database)
+            self._database_is_ours = True
+            claim.remember(keep=self._options.keep, database=self._options.database)
         state.prepare(database, role_password=wishes.secrets.mail_role_password)
         self._phases["database"] = self._elapsed()
         self._launch(ours)
