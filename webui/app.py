@@ -1,5 +1,7 @@
 """Wiring of the web application: settings, database, mail and blueprints put together. No page and no rule here."""
 
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from flask import Flask
@@ -11,6 +13,7 @@ from smailor.clock import now
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
+from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.domains.sealing import Sealer
 from webui import assets, auth, domains, errors, headers, home, inboxes, people, rendering
@@ -24,7 +27,11 @@ MAX_FORM_PARTS = 300
 
 
 def create_app(
-    settings: Settings | None = None, *, database: Database | None = None, resolver: DnsClient | None = None
+    settings: Settings | None = None,
+    *,
+    database: Database | None = None,
+    resolver: DnsClient | None = None,
+    clock: Callable[[], datetime] = now,
 ) -> Flask:
     """Make the WSGI application.
 
@@ -32,6 +39,7 @@ def create_app(
         settings: None: read from the file that `SMAILOR_CONFIG` names.
         database: None: the one of the settings.
         resolver: None: the DNS servers of the settings.
+        clock: gives the present moment.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -59,10 +67,10 @@ def create_app(
     app.extensions["smailor"] = Context(
         settings=settings,
         database=database,
-        resolver=resolver or Resolver(settings.dns.servers, settings.dns.timeout_seconds),
+        resolver=resolver or _live_resolver(settings),
         sealer=Sealer(settings.secrets.sealing_keys),
-        post_office=PostOffice(settings.web, database, clock=now),
-        clock=now,
+        post_office=PostOffice(settings.web, database, clock=clock),
+        clock=clock,
     )
     CSRFProtect(app)
     for part in (people, headers, errors, assets, rendering):
@@ -70,3 +78,8 @@ def create_app(
     for blueprint in (home.blueprint, auth.blueprint, mail.blueprint, domains.blueprint, inboxes.blueprint):
         app.register_blueprint(blueprint)
     return app
+
+
+def _live_resolver(settings: Settings) -> Resolver:
+    """Whoever has just entered a record and looks again must see it: no answer is kept here."""
+    return Resolver(settings.dns.servers, settings.dns.timeout_seconds, cache=AnswerCache(longest_seconds=0))

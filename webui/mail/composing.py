@@ -255,7 +255,7 @@ def reply(view: MessageView, *, own: Sequence[str], everybody: bool, quote: str)
     )
     addressed = [mailbox.address.lower() for mailbox in (*view.to, *view.cc)]
     return Draft(
-        sender=next((address for address in own if address.lower() in addressed), own[0]),
+        sender=next((address for address in addressed if address in mine), own[0]),
         to=", ".join(write(mailbox) for mailbox in author),
         cc=", ".join(write(mailbox) for mailbox in dict.fromkeys(others)),
         subject=view.subject if _ANSWER.match(view.subject) else f"Re: {view.subject}".strip(),

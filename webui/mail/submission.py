@@ -47,9 +47,10 @@ Result = Accepted | Refused | Unreachable
 class _Smtp(smtplib.SMTP):
     """smtplib that connects to one address and expects a certificate for another name."""
 
-    def __init__(self, endpoint: tuple[str, int]) -> None:
+    def __init__(self, server_name: str, endpoint: tuple[str, int]) -> None:
         self._endpoint = endpoint
-        super().__init__(local_hostname="localhost", timeout=TIMEOUT_SECONDS)
+        # smtplib connects here, and takes the name for TLS from its host argument alone.
+        super().__init__(server_name, endpoint[1], local_hostname="localhost", timeout=TIMEOUT_SECONDS)
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
         del host, port
@@ -76,9 +77,9 @@ def submit(
         token: draws the secret; called once the connection is encrypted.
     """
     sending = False
-    smtp = _Smtp(address)
+    smtp: smtplib.SMTP | None = None
     try:
-        smtp.connect(server_name, address[1])
+        smtp = _Smtp(server_name, address)
         smtp.starttls(context=tls())
         smtp.login(login, token())
         _expect(smtp.mail(outgoing.sender, [f"SIZE={len(outgoing.message)}"]))
@@ -96,7 +97,8 @@ def submit(
     except (smtplib.SMTPException, OSError):
         return Unreachable(uncertain=sending)
     finally:
-        _leave(smtp)
+        if smtp is not None:
+            _leave(smtp)
     return Accepted()
 
 

@@ -58,7 +58,7 @@ def send(address: str) -> Response | Redirect:
         return _keep_draft(inbox, draft, senders)
     result = _send_once(inbox, outgoing)
     if not isinstance(result, Accepted):
-        return _page(inbox, draft, senders, problems=_why(result), code=502 if isinstance(result, Refused) else 503)
+        return _page(inbox, draft, senders, problems=_why(result), code=422 if isinstance(result, Refused) else 503)
     _file_copy(inbox, outgoing)
     return _done()
 

@@ -1,0 +1,92 @@
+"""The web application over a real database, asked by Flask's test client. Its mail servers are away, on purpose."""
+
+import re
+from dataclasses import dataclass
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+
+from smailor import config
+from smailor.accounts import service as accounts
+from smailor.dns.fake import FakeResolver
+from webui import create_app
+
+PASSWORD = "correct horse battery"
+NOWHERE = "127.0.0.1:1"
+
+
+@dataclass
+class Browser:
+    """A client with its cookies, that fills in forms as a person does: the CSRF token comes from the page."""
+
+    client: FlaskClient
+
+    def get(self, path, **options):
+        return self.client.get(path, **options)
+
+    def post(self, path, page=None, follow=True, **fields):
+        """Send a form found on `page`; None: on the page at `path`."""
+        shown = self.client.get(page or path, follow_redirects=True).get_data(as_text=True)
+        found = re.search(r'name="csrf_token" value="([^"]+)"', shown)
+        if found:
+            fields["csrf_token"] = found[1]
+        return self.client.post(path, data=fields, follow_redirects=follow, content_type="multipart/form-data")
+
+    def log_in(self, email, password=PASSWORD):
+        return self.post("/login", email=email, password=password)
+
+
+@pytest.fixture
+def resolver():
+    return FakeResolver()
+
+
+@pytest.fixture
+def settings():
+    return config.Settings(
+        service=config.Service("mx.smailor.test", "smailor.test", spf_include="_spf.smailor.test"),
+        database=config.DatabaseSettings("sqlite:///"),
+        secrets=config.Secrets("s" * 40, (Fernet.generate_key().decode(),)),
+        web=config.Web(
+            bind=NOWHERE, imap=NOWHERE, submission=NOWHERE, mail_hostname="mail.smailor.test", secure_cookies=False
+        ),
+    )
+
+
+@pytest.fixture
+def app(settings, database, resolver, now) -> Flask:
+    app = create_app(settings, database=database, resolver=resolver, clock=lambda: now)
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False  # errors are shown as a person sees them
+    return app
+
+
+@pytest.fixture
+def browser(app) -> Browser:
+    return Browser(app.test_client())
+
+
+@pytest.fixture
+def stranger(app) -> Browser:
+    """A second browser, with cookies of its own."""
+    return Browser(app.test_client())
+
+
+@pytest.fixture
+def acme(house):
+    """A workspace with an owner, a member, a read-only member, a verified domain and an inbox that the owner reads."""
+    for email in ("owner@acme.test", "member@acme.test", "reader@acme.test", "owner@other.test"):
+        house.person(email)
+    house.workspace("acme", "acme.test")
+    house.workspace("other", "other.test")
+    for workspace, email, role in (
+        ("acme", "owner@acme.test", "owner"),
+        ("acme", "member@acme.test", "member"),
+        ("acme", "reader@acme.test", "read-only"),
+        ("other", "owner@other.test", "owner"),
+    ):
+        accounts.add_member(house.database, workspace=workspace, email=email, role=role, now=house.now)
+    house.inbox("acme", "owner@acme.test", reader="owner@acme.test")
+    return house
