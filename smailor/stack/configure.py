@@ -64,7 +64,8 @@ def _make_directories(layout: Layout) -> None:
     """One line a folder: its path, owner, group and mode."""
     root = layout.root
     postfix, rspamd = machine.account("postfix"), machine.account("_rspamd")
-    redis, unbound = machine.account("redis"), machine.account("unbound")
+    _, redis = machine.key_value_store()
+    unbound = machine.account("unbound")
     drop = machine.group("postdrop")
     table: list[tuple[Path, int, int, int]] = [
         (layout.etc, 0, 0, 0o755),

@@ -64,6 +64,16 @@ def account(name: str) -> Account:
     return Account(name, entry.pw_uid, entry.pw_gid)
 
 
+def key_value_store() -> tuple[str, Account]:
+    """The program that keeps Rspamd's statistics and its user: Valkey (Debian 13), or Redis, which speaks the same.
+
+    Raises:
+        NotFound: neither is installed.
+    """
+    found = program("valkey-server", "redis-server")
+    return found, account("valkey" if found.endswith("valkey-server") else "redis")
+
+
 def group(name: str) -> int:
     """The number of a group that a package brings; raises NotFound."""
     try:

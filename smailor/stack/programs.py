@@ -42,12 +42,9 @@ class Programs:
         return Program(name, argv, log, ready, {**self._environment, **environment}, umask=umask)
 
     def _redis(self) -> Program:
-        group = machine.group("_rspamd")
-        argv = (
-            *_as("redis", group),
-            machine.program("valkey-server", "redis-server"),
-            str(self._layout.etc / "redis.conf"),
-        )
+        server, account = machine.key_value_store()
+        config = self._layout.etc / "redis.conf"
+        argv = (*_as(account.name, machine.group("_rspamd")), server, str(config))
         return self._program("redis", argv, pongs(self._layout.root / "redis" / "redis.sock"))
 
     def _rspamd(self) -> Program:

@@ -1,0 +1,36 @@
+"""Ports that somebody else has."""
+
+import socket
+
+import pytest
+
+from smailor.errors import Conflict, InvalidInput
+from smailor.stack.layout import HIGHEST_BASE_PORT, Ports
+from smailor.stack.ports import check_ports
+
+
+@pytest.fixture
+def taken():
+    """A listening socket on a port whose base port has room around it."""
+    for base in range(45000, 60000, 1000):
+        listener = socket.socket()
+        try:
+            listener.bind(("127.0.0.1", base + 587))
+        except OSError:
+            listener.close()
+            continue
+        listener.listen()
+        yield base
+        listener.close()
+        return
+
+
+def test_a_taken_port_is_named_with_what_wanted_it(taken):
+    with pytest.raises(Conflict, match=rf"127\.0\.0\.1:{taken + 587} \(submission\) is taken"):
+        check_ports(Ports(taken))
+
+
+@pytest.mark.parametrize("base", [0, 1023, HIGHEST_BASE_PORT + 1, 70000])
+def test_a_base_port_without_room_is_refused(base):
+    with pytest.raises(InvalidInput, match="choose one from 1024 to"):
+        check_ports(Ports(base))
