@@ -258,10 +258,11 @@ class Inbox:
             raise Conflict("this folder has changed since the page was loaded; look again")
 
 
-def _criteria(search: str) -> list[Any]:
+def _criteria(search: str) -> list[str]:
     """Every word somewhere in sender, recipients or subject: header fields only, which Dovecot keeps at hand."""
     words = search.split()[:8]
-    return [["OR", "FROM", word, "OR", "SUBJECT", word, "OR", "TO", word, "CC", word] for word in words]
+    fields = ("OR", "FROM", None, "OR", "SUBJECT", None, "OR", "TO", None, "CC", None)
+    return [field or word for word in words for field in fields]
 
 
 def _row(uid: int, entry: dict[bytes, Any], sent: bool) -> Row:
