@@ -112,7 +112,7 @@ def _translated() -> Iterator[None]:
         yield
     except DBAPIError as error:
         if isinstance(error, OperationalError) or error.connection_invalidated:
-            raise TemporaryFailure(f"the database does not answer ({type(error.orig).__name__})") from error
+            raise TemporaryFailure(f"the database does not answer ({_first_line(error)})") from error
         raise
 
 
@@ -127,3 +127,8 @@ def _set_pragmas(connection: sqlite3.Connection, record: object) -> None:
 def _begin(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _first_line(error: DBAPIError) -> str:
+    """What the driver said, for the operator's log: neither statement nor values, which may hold a person's data."""
+    return str(error.orig).strip().partition("\n")[0] or type(error.orig).__name__
