@@ -54,8 +54,10 @@ class Claim:
         os.pwrite(self.marker, json.dumps({"keep": keep, "database": database}).encode(), 0)
 
     def remove(self) -> None:
-        """Delete the directory with all it holds."""
-        shutil.rmtree(self.root)
+        """Delete the directory with all it holds; the marker last, for until then it says that somebody is here."""
+        self.empty()
+        (self.root / _MARKER).unlink()
+        self.root.rmdir()
 
     def release(self) -> None:
         """Let go of the lock."""

@@ -6,6 +6,8 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
+
 from smailor.errors import InvalidInput, NotFound, PermissionDenied, TemporaryFailure
 from smailor.stack import directory, state
 from smailor.stack.orphans import end_orphans
@@ -60,6 +62,16 @@ def _end(root: Path) -> None:
         if time.monotonic() > deadline:
             raise TemporaryFailure(f"the service in {root} does not end (pid {pid or 'unknown'})")
         time.sleep(_POLL_SECONDS)
+    while asked and _is_alive(asked) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_alive(pid: int) -> bool:
+    """Whether a process runs; one that nobody has reaped (a container without an init) does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _supervisor(root: Path) -> int:

@@ -8,7 +8,8 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -35,6 +36,10 @@ Report = Callable[[str], None]
 
 class StartFailed(SmailorError):
     """Programs did not come up; the text has a line for each."""
+
+
+class Interrupted(SmailorError):
+    """Somebody stopped the service before it was ready."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,7 @@ class LocalService:
         self._begun = time.monotonic()
         self._wake, self._waker = os.pipe()
         self._stopping = False
+        self._may_interrupt = False
         self._database_is_ours = False
 
     def run(self, ready: Callable[[], None]) -> None:
@@ -92,16 +98,23 @@ class LocalService:
         claim = directory.claim(self._layout.root, keep=self._options.keep)
         self._begin(claim)
         try:
-            self._start(claim)
+            with self._interruptible():
+                self._start(claim)
             ready()
             self._keep()
+            self._report("stopping")
+        except Interrupted:
+            self._end(claim)
+            raise
         except BaseException:
             # The directory stays for its logs; the next `up` empties it.
             self._stop()
             if not (self._options.keep or claim.kept):
                 self._clear_database(claim)
             raise
-        self._report("stopping")
+        self._end(claim)
+
+    def _end(self, claim: Claim) -> None:
         self._stop()
         if not self._options.keep:
             self._clear_database(claim)
@@ -112,6 +125,8 @@ class LocalService:
         """Clean up after an earlier service, and make sure that this one finds room."""
         # Its supervisor may have been killed: its programs would hold the ports.
         end_orphans(claim.root)
+        # From here on run.json names this process, so that `down` may come at any time.
+        self._record()
         try:
             # The ports only now: those of a service that has this very directory would be a riddle.
             check_ports(self._layout.ports)
@@ -126,6 +141,7 @@ class LocalService:
             state.clear(claim.database)
             claim.remember(keep=self._options.keep)
         claim.empty()
+        self._record()
 
     def _clear_database(self, claim: Claim) -> None:
         """Empty the PostgreSQL database again if it was empty when we began, as a run directory goes."""
@@ -180,17 +196,19 @@ class LocalService:
         database.dispose()
 
     def _launch(self, programs: list[Program]) -> None:
+        # An interruption between a program's start and our noting it would leave it behind.
+        self._may_interrupt = False
         for program in programs:
             self._supervisor.start(program)
         self._record()
+        self._may_interrupt = True
+        self._interrupt_if_asked()
 
     def _await(self, programs: list[Program]) -> None:
         def tell(kept: Kept) -> None:
-            self._interrupted()
             self._report(f"{kept.program.name:<10} answers after {kept.seconds:.1f} s")
 
-        failed = self._supervisor.wait([program.name for program in programs], tell, stop=lambda: self._stopping)
-        self._interrupted()
+        failed = self._supervisor.wait([program.name for program in programs], tell)
         self._phases["programs"] = self._elapsed()
         if failed:
             raise StartFailed("\n".join(_why(kept) for kept in failed))
@@ -221,10 +239,22 @@ class LocalService:
         del number, frame
         self._stopping = True
         os.write(self._waker, b".")
+        self._interrupt_if_asked()
 
-    def _interrupted(self) -> None:
-        if self._stopping:
-            raise StartFailed("stopped before it was ready")
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Let a signal break off what runs in this block: some of it waits long for others."""
+        self._may_interrupt = True
+        self._interrupt_if_asked()
+        try:
+            yield
+        finally:
+            self._may_interrupt = False
+
+    def _interrupt_if_asked(self) -> None:
+        if self._stopping and self._may_interrupt:
+            self._may_interrupt = False
+            raise Interrupted("stopped before it was ready")
 
     def _elapsed(self) -> float:
         return round(time.monotonic() - self._begun, 3)

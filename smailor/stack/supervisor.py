@@ -96,7 +96,6 @@ class Supervisor:
         names: Iterable[str],
         on_ready: Callable[[Kept], None],
         *,
-        stop: Callable[[], bool],
         limit_seconds: float = START_SECONDS,
     ) -> list[Kept]:
         """Wait until programs answer.
@@ -104,7 +103,6 @@ class Supervisor:
         Args:
             names: which of those started.
             on_ready: called for each when it first answers.
-            stop: asked often; the wait ends when it says so.
             limit_seconds: for all of them together.
 
         Returns:
@@ -113,7 +111,7 @@ class Supervisor:
         waiting = [self.kept[name] for name in names]
         failed: list[Kept] = []
         deadline = time.monotonic() + limit_seconds
-        while waiting and time.monotonic() < deadline and not stop():
+        while waiting and time.monotonic() < deadline:
             for kept in list(waiting):
                 if kept.process.poll() is not None:
                     failed.append(kept)

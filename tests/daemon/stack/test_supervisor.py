@@ -48,7 +48,7 @@ LASTING = "import time; READY; time.sleep(600)"
 
 def wait(supervisor, *names, **options):
     ready = []
-    failed = supervisor.wait(names, lambda kept: ready.append(kept.program.name), stop=lambda: False, **options)
+    failed = supervisor.wait(names, lambda kept: ready.append(kept.program.name), **options)
     return ready, [kept.program.name for kept in failed]
 
 
