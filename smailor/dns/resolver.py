@@ -23,6 +23,7 @@ import dns.resolver
 
 from smailor.dns.answer import Answer, Outcome
 from smailor.dns.cache import AnswerCache
+from smailor.dns.counts import DnsCounter, DnsCounts
 from smailor.errors import TemporaryFailure
 
 # The payload size of DNS Flag Day 2020: never fragmented on any usual path.
@@ -51,6 +52,7 @@ class Resolver:
         """
         self._cache = AnswerCache() if cache is None else cache
         self._clock = clock
+        self._counter = DnsCounter()
         self._stub = dns.resolver.Resolver(configure=False)
         self._stub.nameservers = [_server(text) for text in servers]
         self._stub.lifetime = timeout_seconds
@@ -62,19 +64,36 @@ class Resolver:
 
     def query(self, name: str, kind: str) -> Answer:
         """Answer one question; see DnsClient.query."""
-        kind = kind.upper()
-        rdtype = dns.rdatatype.from_text(kind)
-        asked = _absolute_name(name)
-        plain = name.rstrip(".").lower()
-        if asked is None:
-            return Answer(plain, kind, Outcome.NO_SUCH_NAME)
-        question = (asked.to_text().lower(), kind)
-        kept = self._cache.get(question, self._clock())
+        kept = self.cached(name, kind)
         if kept is not None:
             return kept
-        answer = self._ask(asked, rdtype, plain)
-        self._cache.put(question, answer, self._clock())
+        plain, kind = question = _question(name, kind)
+        rdtype = dns.rdatatype.from_text(kind)
+        asked = _absolute_name(name)
+        if asked is None:
+            return Answer(plain, kind, Outcome.NO_SUCH_NAME)
+        started = self._clock()
+        try:
+            answer = self._ask(asked, rdtype, plain)
+        except TemporaryFailure:
+            self._counter.asked(self._clock() - started, answered=False)
+            raise
+        now = self._clock()
+        self._counter.asked(now - started, answered=True)
+        self._cache.put(question, answer, now)
         return answer
+
+    def cached(self, name: str, kind: str) -> Answer | None:
+        """Return the answer kept for a question, its TTL counted down; None where a server would have to be asked."""
+        kept = self._cache.get(_question(name, kind), self._clock())
+        if kept is not None:
+            self._counter.cached()
+        return kept
+
+    @property
+    def counts(self) -> DnsCounts:
+        """What was asked so far, for metrics."""
+        return self._counter.counts
 
     def _ask(self, asked: dns.name.Name, rdtype: dns.rdatatype.RdataType, plain: str) -> Answer:
         kind = dns.rdatatype.to_text(rdtype)
@@ -93,6 +112,11 @@ class Resolver:
         records = () if found.rrset is None else tuple(_text(record) for record in found.rrset)
         outcome = Outcome.OK if records else Outcome.NO_DATA
         return Answer(plain, kind, outcome, records, _ttl(response), _authenticated(response))
+
+
+def _question(name: str, kind: str) -> tuple[str, str]:
+    """Return what an answer is kept under: text is compared, so that a cached answer costs no parsing of names."""
+    return name.rstrip(".").lower(), kind.upper()
 
 
 def _server(text: str) -> dns.nameserver.Nameserver:

@@ -180,3 +180,15 @@ def test_threads_share_one_resolver(server: Server) -> None:
     for thread in threads:
         thread.join()
     assert seen == [("192.0.2.1",)] * 16
+
+
+def test_counts_what_was_asked(server: Server) -> None:
+    server.respond = answering("example.org. 300 TXT hello")
+    resolver = Resolver([server.address])
+    assert resolver.cached("example.org", "TXT") is None
+    resolver.query("example.org", "TXT")
+    resolver.query("EXAMPLE.org.", "txt")
+    assert resolver.cached("example.org", "TXT") is not None
+    counts = resolver.counts
+    assert (counts.cached, counts.answered, counts.failed) == (2, 1, 0)
+    assert counts.seconds > 0

@@ -1,0 +1,138 @@
+"""The DNS questions of one message: bounded in number and time, asked side by side, each one only once.
+
+`MessageLookups` is a DnsClient around another one. What is announced is asked at once in a pool of threads, while the
+caller goes on; a question asked is answered from what is known, from the other client's cache in the calling thread
+(no thread is woken for that), or by waiting, but never beyond the message's deadline.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Protocol, Self, runtime_checkable
+
+from smailor.dns.answer import Answer, DnsClient
+from smailor.errors import TemporaryFailure
+
+SECONDS = 5.0
+"""For all questions of one message together."""
+MAX_QUESTIONS = 300
+"""Of one message that no cache could answer: ten SPF terms with ten hosts each, ten keys, a long chain of seals."""
+THREADS = 8
+"""Of a pool that is made for one message, when none was handed in."""
+
+_Question = tuple[str, str]
+
+
+@runtime_checkable
+class Remembering(Protocol):
+    """A DNS client that can tell what it knows without asking anybody."""
+
+    def cached(self, name: str, kind: str) -> Answer | None:
+        """Return the answer kept for this question; None where it would have to be asked."""
+        ...
+
+
+class MessageLookups:
+    """The questions of one message. For one thread; use it as a context manager, or close it."""
+
+    def __init__(
+        self,
+        client: DnsClient,
+        *,
+        executor: Executor | None = None,
+        seconds: float = SECONDS,
+        limit: int = MAX_QUESTIONS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Start the message's time.
+
+        Args:
+            client: who is asked.
+            executor: threads to ask in, shared between messages; None: own ones, made when first needed.
+            seconds: bound on all questions together, from now on.
+            limit: how many questions may be asked.
+            clock: monotonic seconds.
+        """
+        self._client = client
+        self._memory = client if isinstance(client, Remembering) else None
+        self._executor = executor
+        self._own: ThreadPoolExecutor | None = None
+        self._limit = limit
+        self._clock = clock
+        self._deadline = clock() + seconds
+        self._known: dict[_Question, Answer | TemporaryFailure] = {}
+        self._pending: dict[_Question, Future[Answer]] = {}
+        self.asked = 0
+        """Questions that no cache could answer, so far."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def announce(self, questions: Iterable[_Question]) -> None:
+        """Begin to ask questions (name, kind) whose answers are likely to be wanted; returns at once."""
+        for name, kind in questions:
+            question = _normal(name, kind)
+            if question not in self._known and question not in self._pending and not self._recalled(question):
+                future = self._submit(question)
+                if future is not None:
+                    self._pending[question] = future
+
+    def query(self, name: str, kind: str) -> Answer:
+        """Answer one question; see DnsClient.query. Fails at the deadline, and beyond the number allowed."""
+        question = _normal(name, kind)
+        known = self._known.get(question)
+        if known is None and question not in self._pending and self._recalled(question):
+            known = self._known[question]
+        if known is None:
+            known = self._known[question] = self._awaited(question)
+        if isinstance(known, TemporaryFailure):
+            raise known
+        return known
+
+    def close(self) -> None:
+        """Drop what is still being asked; returns at once."""
+        for future in self._pending.values():
+            future.cancel()
+        self._pending.clear()
+        if self._own is not None:
+            self._own.shutdown(wait=False, cancel_futures=True)
+
+    def _recalled(self, question: _Question) -> bool:
+        answer = None if self._memory is None else self._memory.cached(*question)
+        if answer is None:
+            return False
+        self._known[question] = answer
+        return True
+
+    def _submit(self, question: _Question) -> Future[Answer] | None:
+        if self.asked >= self._limit or self._clock() >= self._deadline:
+            return None
+        self.asked += 1
+        executor = self._executor
+        if executor is None:
+            if self._own is None:
+                self._own = ThreadPoolExecutor(THREADS, "dns")
+            executor = self._own
+        return executor.submit(self._client.query, *question)
+
+    def _awaited(self, question: _Question) -> Answer | TemporaryFailure:
+        future = self._pending.pop(question, None) or self._submit(question)
+        name, kind = question
+        if future is None:
+            if self.asked >= self._limit:
+                return TemporaryFailure(f"the message asks more than {self._limit} DNS questions")
+            return TemporaryFailure(f"no time is left to ask the DNS for {name} {kind}")
+        try:
+            return future.result(timeout=max(0.0, self._deadline - self._clock()))
+        except TimeoutError:
+            future.cancel()
+            return TemporaryFailure(f"DNS gave no answer in time for {name} {kind}")
+        except TemporaryFailure as failure:
+            return failure
+
+
+def _normal(name: str, kind: str) -> _Question:
+    return name.removesuffix(".").lower(), kind
