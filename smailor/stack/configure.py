@@ -15,7 +15,7 @@ from smailor.stack.internet_world import stranger_zones
 from smailor.stack.internet_zones import write_zones_conf
 from smailor.stack.layout import HYPERSCAN_CACHE, INTERNET_MX_NAME, MAIL_NAME, MAIL_UID, MX_NAME, Layout
 from smailor.stack.render import Role
-from smailor.stack.variables import Wishes, roles
+from smailor.stack.variables import Wishes, forwarder, roles
 from smailor.stack.zones import base_zones
 
 _QUEUES = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace")
@@ -39,7 +39,12 @@ def configure(wishes: Wishes, *, now: datetime) -> None:
     # Redis runs with Rspamd's group, see the table below.
     rspamd = machine.account("_rspamd")
     rendered["redis"].write("redis.conf.j2", layout.etc / "redis.conf", mode=0o640, owner=(0, rspamd.gid))
-    _write_unbound(layout, rendered["unbound"], resolver=wishes.resolver)
+    _write_unbound(layout, rendered["unbound"])
+    resolver = rendered["unbound"]
+    if wishes.resolver:
+        resolver = forwarder(wishes)
+        resolver.write("unbound.conf.j2", layout.forwarder / "unbound.conf")
+    resolver.write("resolv.conf.j2", layout.etc / "resolv.conf")
     rendered["smailor"].write("smailor.toml.j2", layout.config, mode=0o640, owner=(0, MAIL_UID))
 
 
@@ -73,7 +78,7 @@ def _make_directories(layout: Layout) -> None:
         (layout.etc / "postfix" / "maps", 0, postfix.gid, 0o750),
         (layout.etc / "dovecot", 0, 0, 0o755),
         (layout.etc / "rspamd", 0, rspamd.gid, 0o750),
-        (layout.log, 0, 0, 0o755),
+        (layout.log, 0, 0, 0o750),
         (layout.tls, 0, 0, 0o755),
         # Sockets made here belong to group postfix: Postfix connects to all of them.
         (layout.sockets, MAIL_UID, postfix.gid, 0o2755),
@@ -92,6 +97,7 @@ def _make_directories(layout: Layout) -> None:
         (root / "redis", redis.uid, rspamd.gid, 0o2750),
         # The world outside is not us: it runs as unbound's user, who also reads the zones.
         (layout.unbound, unbound.uid, unbound.gid, 0o750),
+        (layout.forwarder, unbound.uid, unbound.gid, 0o750),
         (layout.zones, unbound.uid, unbound.gid, 0o755),
         (layout.internet_mail, unbound.uid, unbound.gid, 0o755),
         (HYPERSCAN_CACHE, rspamd.uid, rspamd.gid, 0o750),
@@ -150,10 +156,9 @@ def _write_rspamd(layout: Layout, role: Role) -> None:
         target.parent.chmod(0o755)
 
 
-def _write_unbound(layout: Layout, role: Role, *, resolver: str) -> None:
+def _write_unbound(layout: Layout, role: Role) -> None:
     for template in ("unbound.conf", "root.zone"):
         role.write(f"{template}.j2", layout.unbound / template)
-    role.write("resolv.conf.j2", layout.etc / "resolv.conf")
     unbound = machine.account("unbound")
     for name, text in {**base_zones(layout.ports), **stranger_zones()}.items():
         file = layout.zones / name
@@ -161,14 +166,9 @@ def _write_unbound(layout: Layout, role: Role, *, resolver: str) -> None:
         if not file.exists():
             file.write_text(text, encoding="utf-8")
             os.chown(file, unbound.uid, unbound.gid)
-    if resolver:
-        return
     problems = write_zones_conf(layout.zones, layout.unbound / "zones.conf")
     if problems:
         raise ConfigError("; ".join(str(problem) for problem in problems))
-    for file in (
-        layout.unbound / "zones.conf",
-        *(layout.unbound / "zones.good").rglob("*"),
-        layout.unbound / "zones.good",
-    ):
+    copies = layout.unbound / "zones.good"
+    for file in (layout.unbound / "zones.conf", copies, *copies.iterdir()):
         os.chown(file, unbound.uid, unbound.gid)

@@ -125,6 +125,11 @@ class Layout:
         return self.root / "unbound"
 
     @property
+    def forwarder(self) -> Path:
+        """Configuration of the unbound that hands on to a resolver outside, where one was asked for."""
+        return self.root / "forwarder"
+
+    @property
     def zones(self) -> Path:
         """Where zone files of the small internet are dropped."""
         return self.root / "internet" / "zones"

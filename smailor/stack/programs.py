@@ -29,7 +29,8 @@ class Programs:
 
     def before_database(self) -> list[Program]:
         """The programs that need no table to be there; the slowest first."""
-        return [self._rspamd(), self._redis(), self._unbound(), self._postfix(), self._dovecot()]
+        programs = [self._rspamd(), self._redis(), self._unbound(), self._postfix(), self._dovecot()]
+        return [*programs, self._forwarder()] if self._resolver else programs
 
     def after_database(self) -> list[Program]:
         """Our own processes."""
@@ -61,11 +62,12 @@ class Programs:
         return self._program("rspamd", argv, ready)
 
     def _unbound(self) -> Program:
-        argv = (machine.program("unbound"), "-d", "-p", "-c", str(self._layout.unbound / "unbound.conf"))
-        at = self._layout.ports.at("resolver")
-        # A resolver outside knows what it knows; ours must know the service.
-        ready = accepts(self._layout.unbound / "control.sock") if self._resolver else resolves(at, MX_NAME)
-        return self._program("unbound", argv, ready)
+        argv = _unbound_with(self._layout.unbound / "unbound.conf")
+        return self._program("unbound", argv, resolves(self._layout.ports.at("resolver"), MX_NAME))
+
+    def _forwarder(self) -> Program:
+        argv = _unbound_with(self._layout.forwarder / "unbound.conf")
+        return self._program("forwarder", argv, accepts(self._layout.forwarder / "control.sock"))
 
     def _postfix(self) -> Program:
         postfix = (machine.program("postfix"), "-c", str(self._layout.etc / "postfix"), "start-fg")
@@ -155,6 +157,10 @@ def _as(user: str, group: int, *, groups: tuple[int, ...] = (), readers: bool = 
         f"--bounding-set={rights}",
         "--no-new-privs",
     )
+
+
+def _unbound_with(config: Path) -> tuple[str, ...]:
+    return (machine.program("unbound"), "-d", "-p", "-c", str(config))
 
 
 def _with_resolv_conf(file: Path) -> tuple[str, ...]:

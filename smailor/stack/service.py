@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -216,7 +216,9 @@ class LocalService:
     def _fill(self, database: Database, wishes: Wishes) -> DemoAccounts:
         if self._options.demo:
             settings = load_settings(self._layout.config, environ={})
-            people = seed_demo(database, settings, zones=self._layout.zones, now=clock.now())
+            # The demonstration's zones are the small internet's, whatever resolver the service itself asks.
+            at_home = replace(settings.dns, servers=(self._layout.ports.at("resolver"),))
+            people = seed_demo(database, replace(settings, dns=at_home), zones=self._layout.zones, now=clock.now())
             self._report("demonstration filled")
         else:
             people = _operator_only(database, wishes.secrets.operator_password)

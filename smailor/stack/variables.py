@@ -193,21 +193,38 @@ def _redis(wishes: Wishes) -> Variables:
 
 
 def _unbound(wishes: Wishes) -> Variables:
+    """The resolver of the small internet; with another resolver it is there for the demonstration only."""
     layout, ports = wishes.layout, wishes.layout.ports
-    host, _, port = wishes.resolver.rpartition(":")
+    here = f"127.0.0.1@{ports.of('resolver')}"
     return {
-        "unbound_directory": str(layout.unbound),
-        "unbound_pid_file": str(layout.unbound / "unbound.pid"),
-        "unbound_interfaces": [f"127.0.0.1@{ports.of('resolver')}", ports.resolver_address],
+        **_any_unbound(layout.unbound),
+        "unbound_interfaces": [here] if wishes.resolver else [here, ports.resolver_address],
+        "unbound_closed": True,
+        "unbound_zones_file": str(layout.unbound / "zones.conf"),
+    }
+
+
+def forwarder(wishes: Wishes) -> Role:
+    """Role `unbound` once more, for a resolver outside: resolv.conf, which Postfix follows, can name no port."""
+    host, _, port = wishes.resolver.rpartition(":")
+    values = {
+        **_any_unbound(wishes.layout.forwarder),
+        "unbound_interfaces": [wishes.layout.ports.resolver_address],
+        "unbound_forwarder": f"{host}@{port}",
+    }
+    return Role("unbound", values)
+
+
+def _any_unbound(folder: Path) -> dict[str, Any]:
+    return {
+        "unbound_directory": str(folder),
+        "unbound_pid_file": str(folder / "unbound.pid"),
         "unbound_ipv6": False,
         # Tests change records and look again.
         "unbound_cache_max_ttl": 1,
         "unbound_cache_max_negative_ttl": 1,
         "unbound_root_anchor": "",
-        "unbound_control_socket": str(layout.unbound / "control.sock"),
-        "unbound_forwarder": f"{host}@{port}" if wishes.resolver else "",
-        "unbound_closed": not wishes.resolver,
-        "unbound_zones_file": str(layout.unbound / "zones.conf") if not wishes.resolver else "",
+        "unbound_control_socket": str(folder / "control.sock"),
     }
 
 

@@ -14,7 +14,7 @@ from smailor.errors import ConfigError
 from smailor.stack.layout import Layout, Ports
 from smailor.stack.render import ROLES, Role
 from smailor.stack.secrets import LocalSecrets
-from smailor.stack.variables import Wishes, mail_role, roles
+from smailor.stack.variables import Wishes, forwarder, mail_role, roles
 
 POSTGRESQL = "postgresql://owner:secret@10.1.2.3:5433/mail"
 SQLITE = "sqlite:////run/x/db/smailor.db"
@@ -145,7 +145,7 @@ def test_nothing_leaves_the_machine_from_a_local_service():
 
 
 def test_with_a_resolver_outside_unbound_only_hands_on():
-    text = text_of("unbound", "unbound.conf.j2", resolver="10.9.8.7:5300")
+    text = forwarder(wishes(resolver="10.9.8.7:5300")).render("unbound.conf.j2")
     assert "forward-addr: 10.9.8.7@5300" in text
     assert "auth-zone" not in text
     assert 'nameserver = ["10.9.8.7:5300"]' in text_of("rspamd", "local.d/options.inc.j2", resolver="10.9.8.7:5300")
