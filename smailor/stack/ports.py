@@ -1,5 +1,6 @@
 """Whether the ports of a local service are free, asked before anything starts."""
 
+import errno
 import socket
 
 from smailor.errors import Conflict, InvalidInput
@@ -36,6 +37,7 @@ def _free(name: str, host: str, port: int) -> bool:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
-            except OSError:
-                return False
+            except OSError as error:
+                if error.errno != errno.EACCES:  # a low port, and we are not root: nothing says that it is taken
+                    return False
     return True
