@@ -1,11 +1,12 @@
-"""The relaxed canonicalisations of DKIM (RFC 6376 sections 3.4.2 and 3.4.4), as data arrives.
+"""The canonicalisations of DKIM (RFC 6376 section 3.4), as data arrives.
 
-The body is hashed chunk by chunk in constant memory: any cut of the same octets gives the same hash. Lines end in CRLF;
+The body is taken chunk by chunk in constant memory: any cut of the same octets gives the same form. Lines end in CRLF;
 a carriage return or line feed that stands alone is an octet like any other.
 """
 
 import hashlib
 import re
+from collections.abc import Callable
 
 _UNUSUAL = re.compile(rb"[\x0b\x0c]|\r(?!\n[ \t])|\n(?![ \t])")
 """What `bytes.split` would take for white space although DKIM does not: then the slow, exact way is taken."""
@@ -13,6 +14,9 @@ _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _BLANKS = re.compile(rb"[ \t]+")
 
 _EMPTY_LINES = b"\r\n" * 4096
+
+Write = Callable[[bytes | memoryview], object]
+"""Where canonical octets go."""
 
 
 def relax_header(value: bytes) -> bytes:
@@ -34,17 +38,54 @@ def relax_name(name: str) -> bytes:
     return name.rstrip(" \t").lower().encode("utf-8", "surrogateescape")
 
 
-class RelaxedBodyHash:
-    """SHA-256 of a body in relaxed canonical form, fed in chunks of any size.
+class SimpleBody:
+    """A body in simple canonical form (section 3.4.3): as it is, with one CRLF at its end, fed in chunks of any size.
+
+    Args:
+        write: takes the canonical octets as they become known.
+    """
+
+    __slots__ = ("_empty_lines", "_unfinished", "_write")
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._empty_lines = 0
+        self._unfinished = b""
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next octets of the body."""
+        data = self._unfinished + chunk if self._unfinished else chunk
+        end = len(data) - data.endswith(b"\r")
+        self._unfinished = data[end:]
+        content = _end_of_content(data, end)
+        if content:
+            _write_empty_lines(self._write, self._empty_lines)
+            self._empty_lines = 0
+            self._write(memoryview(data)[:content])
+        self._empty_lines += (end - content) // 2
+
+    def finish(self) -> None:
+        """End the body, an empty one too, with CRLF; the object is not to be fed afterwards."""
+        if self._unfinished:
+            _write_empty_lines(self._write, self._empty_lines)
+            self._write(self._unfinished)
+        self._write(b"\r\n")
+
+
+class RelaxedBody:
+    """A body in relaxed canonical form (section 3.4.4), fed in chunks of any size.
 
     Two things are held back between chunks, because what follows decides about them: how many empty lines were just
     seen (at the end of the body they do not count), and an unfinished end: a blank, a carriage return, or both.
+
+    Args:
+        write: takes the canonical octets as they become known.
     """
 
-    __slots__ = ("_empty_lines", "_hash", "_seen", "_unfinished")
+    __slots__ = ("_empty_lines", "_seen", "_unfinished", "_write")
 
-    def __init__(self) -> None:
-        self._hash = hashlib.sha256()
+    def __init__(self, write: Write) -> None:
+        self._write = write
         self._seen = False
         self._empty_lines = 0
         self._unfinished = b""
@@ -66,33 +107,50 @@ class RelaxedBodyHash:
         self._unfinished = data[end:]
         content = _end_of_content(data, end)
         if content:
-            self._flush_empty_lines()
-            self._hash.update(memoryview(data)[:content])
+            _write_empty_lines(self._write, self._empty_lines)
+            self._empty_lines = 0
+            self._write(memoryview(data)[:content])
             self._seen = True
         self._empty_lines += (end - content) // 2
 
-    def digest(self) -> bytes:
-        """End the body and return its hash; the object is not to be fed afterwards.
+    def finish(self) -> None:
+        """End the body; the object is not to be fed afterwards.
 
         A last line without CRLF is given one; a body of nothing but empty lines counts as empty (section 3.4.4).
         """
         rest = self._unfinished.removesuffix(b" ")  # a blank at the end of the last line
         if rest:
-            self._flush_empty_lines()
-            self._hash.update(rest)
+            _write_empty_lines(self._write, self._empty_lines)
+            self._write(rest)
             self._seen = True
         if self._seen:
-            self._hash.update(b"\r\n")
+            self._write(b"\r\n")
+
+
+class RelaxedBodyHash:
+    """SHA-256 of a body in relaxed canonical form, fed in chunks of any size."""
+
+    __slots__ = ("_body", "_hash", "update")
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self._body = RelaxedBody(self._hash.update)
+        self.update = self._body.update
+        """Take the next octets of the body."""
+
+    def digest(self) -> bytes:
+        """End the body and return its hash; the object is not to be fed afterwards."""
+        self._body.finish()
         return self._hash.digest()
 
-    def _flush_empty_lines(self) -> None:
-        # In portions: a body may be nothing but a hundred megabytes of line ends.
-        size = 2 * self._empty_lines
-        while size:
-            portion = min(size, len(_EMPTY_LINES))
-            self._hash.update(memoryview(_EMPTY_LINES)[:portion])
-            size -= portion
-        self._empty_lines = 0
+
+def _write_empty_lines(write: Write, count: int) -> None:
+    # In portions: a body may be nothing but a hundred megabytes of line ends.
+    size = 2 * count
+    while size:
+        portion = min(size, len(_EMPTY_LINES))
+        write(memoryview(_EMPTY_LINES)[:portion])
+        size -= portion
 
 
 def _end_of_content(data: bytes, end: int) -> int:
