@@ -3,8 +3,9 @@
 import functools
 import hashlib
 from pathlib import Path
+from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, send_from_directory, url_for
+from flask import Blueprint, Flask, Response, send_from_directory
 from markupsafe import Markup
 
 from webui.access import public
@@ -35,8 +36,10 @@ def init_app(app: Flask) -> None:
     version = _version()
 
     def asset(name: str) -> str:
-        return url_for("assets.static", version=version, name=name)
+        # Written out: a page has some sixty of these, and url_for takes 0.1 ms each.
+        return f"/static/{version}/{quote(name)}"
 
+    @functools.cache
     def icon(name: str, size: int = 20) -> Markup:
         return Markup(
             '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>'
