@@ -4,32 +4,22 @@ Follows RFC 2045 to 2049 and 2387 as far as senders do, and guesses like other m
 """
 
 import base64
-import email.message
-import email.parser
-import email.policy
 import logging
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from smailor import log
-from webui.mail import filename, header
+from webui.mail import header, parts
 from webui.mail.flowed import unflow
 from webui.mail.header import Mailbox
+from webui.mail.parts import MAX_BYTES, MAX_PARTS, Part
 
-MAX_BYTES = 64 * 1024 * 1024
-"""More of a message is not parsed; our own size limit for mail is below."""
-MAX_PARTS = 500
-MAX_DEPTH = 50
 MAX_TEXT = 1_000_000
 MAX_HTML = 2_000_000
 """Characters of the plain and of the HTML body that are shown."""
 MAX_INLINE_BYTES = 8 * 1024 * 1024
 """Pictures shown within the text, together; more of them stay attachments."""
 _PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
-
-_AS_IT_CAME = email.policy.compat32.clone(mangle_from_=False, max_line_length=0, linesep="\r\n")
 
 _logger = logging.getLogger(__name__)
 
@@ -117,59 +107,12 @@ def content(raw: bytes, index: int) -> Content | None:
         index: from `Attachment.index`.
     """
     try:
-        for part in _parts(_parse(raw)):
+        for part in parts.walk(parts.parse(raw)):
             if part.number == index:
-                return Content(_name(part), _content_type(part.message), _data(part.message))
+                return Content(parts.name(part), parts.content_type(part.message), parts.data(part.message))
     except Exception as error:  # noqa: BLE001 - as in `view`
         log.event(_logger, logging.WARNING, None, "message-not-parsed", error=type(error).__name__)
     return None
-
-
-def _parse(raw: bytes) -> email.message.Message:
-    # compat32 gives fields back as they came; the newer policies parse each on access, and raise on broken ones.
-    return email.parser.BytesParser(policy=email.policy.compat32).parsebytes(raw[:MAX_BYTES])
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A leaf, or an attached message as a whole.
-
-    Attributes:
-        number: counted over all of the message, whether shown or not.
-        choice: it stands below a multipart/alternative, so that plain and HTML may say the same.
-        attached: it stands within an attached message.
-    """
-
-    number: int
-    message: email.message.Message
-    choice: bool
-    attached: bool
-
-
-def _parts(message: email.message.Message) -> Iterator[_Part]:
-    """Every leaf in order; an attached message comes as a whole, then its own leaves. At most MAX_PARTS of them."""
-    stack: list[tuple[email.message.Message, int, bool, bool]] = [(message, 0, False, False)]
-    given = 0
-    while stack and given < MAX_PARTS:
-        part, depth, choice, attached = stack.pop()
-        payload = part.get_payload()
-        children = payload if isinstance(payload, list) and depth < MAX_DEPTH else None
-        whole = part.get_content_maintype() == "message"
-        if children is None or whole:
-            _read_8bit(part)
-            yield _Part(given, part, choice, attached)
-            given += 1
-        if children is not None:
-            choice = choice or part.get_content_subtype() == "alternative"
-            below = [child for child in reversed(children) if isinstance(child, email.message.Message)]
-            stack.extend((child, depth + 1, choice, attached or whole) for child in below)
-
-
-def _read_8bit(part: email.message.Message) -> None:
-    """Some programs write file names as plain UTF-8: the e-mail package would give back question marks."""
-    for name, value in part.raw_items():
-        if not str(value).isascii() and name.lower() in {"content-type", "content-disposition"}:
-            part.replace_header(name, header.raw_text(str(value)))
 
 
 class _Reader:
@@ -177,8 +120,8 @@ class _Reader:
 
     def __init__(self, raw: bytes) -> None:
         self.truncated = len(raw) > MAX_BYTES
-        self.message = _parse(raw)
-        self.parts = list(_parts(self.message))
+        self.message = parts.parse(raw)
+        self.parts = list(parts.walk(self.message))
         self.truncated |= len(self.parts) >= MAX_PARTS
         self.plain: list[str] = []
         self.html: list[str] = []
@@ -214,26 +157,28 @@ class _Reader:
         wanted = name.lower()
         return next((str(value) for key, value in self.message.raw_items() if key.lower() == wanted), "")
 
-    def _take(self, part: _Part) -> None:
-        kind = _content_type(part.message)
-        disposition = _disposition(part.message)
-        text = kind in {"text/plain", "text/html"} and disposition != "attachment" and not _given_name(part.message)
+    def _take(self, part: Part) -> None:
+        kind = parts.content_type(part.message)
+        disposition = parts.disposition(part.message)
+        text = (
+            kind in {"text/plain", "text/html"} and disposition != "attachment" and not parts.given_name(part.message)
+        )
         if text and not part.attached:
             self._take_text(part, kind)
         elif not text:
-            data = _data(part.message)
-            identity = _content_id(part.message)
+            data = parts.data(part.message)
+            identity = parts.content_id(part.message)
             inline = bool(identity) and disposition != "attachment" and self._show_picture(identity, kind, data)
-            self.attachments.append(Attachment(part.number, _name(part), kind, len(data), inline))
+            self.attachments.append(Attachment(part.number, parts.name(part), kind, len(data), inline))
 
-    def _take_text(self, part: _Part, kind: str) -> None:
-        text = header.decode_bytes(_data(part.message), _parameter(part.message, "charset"))
+    def _take_text(self, part: Part, kind: str) -> None:
+        text = header.decode_bytes(parts.data(part.message), parts.parameter(part.message, "charset"))
         text = text.replace("\r\n", "\n").replace("\x00", "")
         if kind == "text/html":
             self.html.append(text)
             return
-        if _parameter(part.message, "format").lower() == "flowed":
-            text = unflow(text, delete_space=_parameter(part.message, "delsp").lower() == "yes")
+        if parts.parameter(part.message, "format").lower() == "flowed":
+            text = unflow(text, delete_space=parts.parameter(part.message, "delsp").lower() == "yes")
         self.plain.append(text)
         if self.html and not part.choice and text.strip():
             # Text after the HTML, such as a mailing list's footer: shown where the HTML is shown.
@@ -253,69 +198,3 @@ class _Reader:
 
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _content_type(part: email.message.Message) -> str:
-    kind = part.get_content_type().lower()
-    return (
-        kind if re.fullmatch(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}", kind) else "application/octet-stream"
-    )
-
-
-def _parameter(part: email.message.Message, name: str) -> str:
-    try:
-        value = part.get_param(name, "")
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, UnicodeError):
-        return ""
-    if isinstance(value, tuple):
-        value = value[2]
-    return str(value or "").strip()[:200]
-
-
-def _disposition(part: email.message.Message) -> str:
-    return str(part.get("Content-Disposition", "")).partition(";")[0].strip().lower()
-
-
-def _content_id(part: email.message.Message) -> str:
-    return str(part.get("Content-ID", "")).strip().strip("<>")[:500]
-
-
-def _given_name(part: email.message.Message) -> str:
-    try:
-        name = part.get_filename("")
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError, UnicodeError, LookupError):
-        return ""
-    return header.decode_text(str(name or ""))
-
-
-def _name(part: _Part) -> str:
-    given = _given_name(part.message)
-    if not given and part.message.get_content_maintype() == "message":
-        inner = part.message.get_payload()
-        if isinstance(inner, list) and inner and isinstance(inner[0], email.message.Message):
-            given = header.decode_text(str(inner[0].get("Subject", "")))
-        given = f"{given or 'message'}.eml"
-    return filename.safe(
-        given, fallback=f"attachment-{part.number + 1}{filename.extension(_content_type(part.message))}"
-    )
-
-
-def _data(part: email.message.Message) -> bytes:
-    payload = part.get_payload()
-    if isinstance(payload, list):
-        # An attached message: its bytes, headers and all.
-        return b"\n".join(_bytes(inner) for inner in payload if isinstance(inner, email.message.Message))
-    try:
-        decoded = part.get_payload(decode=True)
-    except (ValueError, TypeError, LookupError, AssertionError):
-        decoded = None
-    if isinstance(decoded, bytes):
-        return decoded
-    return str(payload or "").encode("utf-8", "surrogateescape")
-
-
-def _bytes(message: email.message.Message) -> bytes:
-    try:
-        return message.as_bytes(policy=_AS_IT_CAME)
-    except (KeyError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-        return str(message.get_payload()).encode("utf-8", "surrogateescape")

@@ -10,7 +10,7 @@ from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.service import InboxView
 from webui.access import signed_in
 from webui.context import context
-from webui.mail import composing, plain
+from webui.mail import answering, composing, plain
 from webui.mail import folders as folder_rules
 from webui.mail import message as messages
 from webui.mail.composing import Draft, Upload
@@ -125,10 +125,10 @@ def _begun(inbox: InboxView, senders: tuple[str, ...]) -> Draft | None:
     if text is None:
         text = plain.from_html(sanitise_html(view.html or "", images="block"))
     if mode == "draft":
-        return composing.reopen(view, own=senders, text=text)
+        return answering.reopen(view, own=senders, text=text)
     if mode == "forward":
-        return composing.forward(view, own=senders, text=text)
-    return composing.reply(view, own=senders, everybody=mode == "reply_all", quote=composing.quoted(view, text))
+        return answering.forward(view, own=senders, text=text)
+    return answering.reply(view, own=senders, everybody=mode == "reply_all", quote=answering.quoted(view, text))
 
 
 def _typed(senders: tuple[str, ...]) -> Draft:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smailor.errors import InvalidInput
-from webui.mail import composing
+from webui.mail import answering, composing
 from webui.mail.composing import Draft, Upload, compose, recipients
 from webui.mail.header import Mailbox
 from webui.mail.message import MessageView, view
@@ -140,25 +140,25 @@ OWN = (ADA, "info@analytical.test")
 
 
 def test_an_answer_goes_to_its_author_from_the_address_that_was_written_to():
-    draft = composing.reply(LETTER, own=OWN, everybody=False, quote=composing.quoted(LETTER, LETTER.text))
+    draft = answering.reply(LETTER, own=OWN, everybody=False, quote=answering.quoted(LETTER, LETTER.text))
     assert (draft.to, draft.cc, draft.sender) == ("Grace <grace@lovelace.test>", "", "info@analytical.test")
     assert (draft.subject, draft.in_reply_to, draft.references) == ("Re: Notes", "<2@x>", ("<1@x>",))
     assert draft.text == "\n\nOn 23 November 2026 at 09:30, Grace wrote:\n> Dear Ada\n>> earlier\n"
 
 
 def test_an_answer_to_all_leaves_oneself_out():
-    draft = composing.reply(LETTER, own=OWN, everybody=True, quote="")
+    draft = answering.reply(LETTER, own=OWN, everybody=True, quote="")
     assert draft.cc == "Charles <charles@analytical.test>"
 
 
 def test_an_answer_to_what_one_sent_goes_on_to_the_same_people():
     sent = MessageView(sender=Mailbox("", ADA), to=(Mailbox("", "grace@lovelace.test"),))
-    assert composing.reply(sent, own=OWN, everybody=False, quote="").to == "grace@lovelace.test"
+    assert answering.reply(sent, own=OWN, everybody=False, quote="").to == "grace@lovelace.test"
 
 
 @pytest.mark.parametrize("subject", ["Re: Notes", "RE: Notes", "AW: Notes", "re[2]: Notes"])
 def test_re_is_not_doubled(subject):
-    draft = composing.reply(MessageView(subject=subject, sender=LETTER.sender), own=OWN, everybody=False, quote="")
+    draft = answering.reply(MessageView(subject=subject, sender=LETTER.sender), own=OWN, everybody=False, quote="")
     assert draft.subject == subject
 
 
@@ -167,7 +167,7 @@ def test_a_draft_comes_back_as_it_was():
         sender=ADA, to="Grace <grace@lovelace.test>, nonsense", bcc="b@c.test", subject="Ü", text="half a sen"
     )
     raw = composing.draft_message(draft, sender_name="Ada", now=NOW)
-    again = composing.reopen(view(raw), own=OWN, text=view(raw).text)
+    again = answering.reopen(view(raw), own=OWN, text=view(raw).text)
     assert (again.to, again.bcc, again.subject, again.text) == (
         "Grace <grace@lovelace.test>",
         "b@c.test",

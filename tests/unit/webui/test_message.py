@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.webui import corpora
-from webui.mail import message as messages
+from webui.mail import parts
 from webui.mail.header import Mailbox
 from webui.mail.message import content, view
 
@@ -126,7 +126,7 @@ def test_more_parts_than_anybody_sends_are_left_out():
         + b"--b\r\nContent-Type: image/gif\r\n\r\nx\r\n" * 2000
     )
     seen = view(raw)
-    assert len(seen.attachments) == messages.MAX_PARTS
+    assert len(seen.attachments) == parts.MAX_PARTS
     assert seen.truncated
 
 
