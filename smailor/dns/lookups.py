@@ -2,7 +2,8 @@
 
 `MessageLookups` is a DnsClient around another one. What is announced is asked at once in a pool of threads, while the
 caller goes on; a question asked is answered from what is known, from the other client's cache in the calling thread
-(no thread is woken for that), or by waiting, but never beyond the message's deadline.
+(no thread is woken for that), or by waiting, but never longer than the message may wait in all. What passes between
+questions does not count: a body may take its time to arrive.
 """
 
 import time
@@ -14,7 +15,7 @@ from smailor.dns.answer import Answer, DnsClient
 from smailor.errors import TemporaryFailure
 
 SECONDS = 5.0
-"""For all questions of one message together."""
+"""Of waiting, for all questions of one message together."""
 MAX_QUESTIONS = 300
 """Of one message that no cache could answer: ten SPF terms with ten hosts each, ten keys, a long chain of seals."""
 THREADS = 8
@@ -44,12 +45,12 @@ class MessageLookups:
         limit: int = MAX_QUESTIONS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Start the message's time.
+        """Ask nothing yet.
 
         Args:
             client: who is asked.
             executor: threads to ask in, shared between messages; None: own ones, made when first needed.
-            seconds: bound on all questions together, from now on.
+            seconds: of waiting for answers, at most, all questions together.
             limit: how many questions may be asked.
             clock: monotonic seconds.
         """
@@ -59,7 +60,7 @@ class MessageLookups:
         self._own: ThreadPoolExecutor | None = None
         self._limit = limit
         self._clock = clock
-        self._deadline = clock() + seconds
+        self._left = seconds
         self._known: dict[_Question, Answer | TemporaryFailure] = {}
         self._pending: dict[_Question, Future[Answer]] = {}
         self.asked = 0
@@ -81,7 +82,7 @@ class MessageLookups:
                     self._pending[question] = future
 
     def query(self, name: str, kind: str) -> Answer:
-        """Answer one question; see DnsClient.query. Fails at the deadline, and beyond the number allowed."""
+        """Answer one question; see DnsClient.query. Fails beyond the time and the number allowed."""
         question = _normal(name, kind)
         known = self._known.get(question)
         if known is None and question not in self._pending and self._recalled(question):
@@ -108,7 +109,7 @@ class MessageLookups:
         return True
 
     def _submit(self, question: _Question) -> Future[Answer] | None:
-        if self.asked >= self._limit or self._clock() >= self._deadline:
+        if self.asked >= self._limit or self._left <= 0:
             return None
         self.asked += 1
         executor = self._executor
@@ -126,12 +127,19 @@ class MessageLookups:
                 return TemporaryFailure(f"the message asks more than {self._limit} DNS questions")
             return TemporaryFailure(f"no time is left to ask the DNS for {name} {kind}")
         try:
-            return future.result(timeout=max(0.0, self._deadline - self._clock()))
+            return self._result(future)
         except TimeoutError:
             future.cancel()
             return TemporaryFailure(f"DNS gave no answer in time for {name} {kind}")
         except TemporaryFailure as failure:
             return failure
+
+    def _result(self, future: Future[Answer]) -> Answer:
+        started = self._clock()
+        try:
+            return future.result(timeout=max(0.0, self._left))
+        finally:
+            self._left -= self._clock() - started
 
 
 def _normal(name: str, kind: str) -> _Question:
