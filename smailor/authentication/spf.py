@@ -7,11 +7,10 @@ DNS owes make a temperror; how long to wait for them is the DNS client's matter.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 
-import idna
-
-from smailor.authentication.results import SpfIdentity, SpfResult, SpfStatus
+from smailor.authentication.results import SpfResult, SpfStatus
+from smailor.authentication.spf_facts import Facts, is_below, is_host_name, preferred_name
 from smailor.authentication.spf_macro import (
     EXPLANATION_LETTERS,
     SpfSyntaxError,
@@ -37,7 +36,6 @@ Announce = Callable[[Iterable[tuple[str, str]]], None]
 
 _STATUS = {"+": SpfStatus.PASS, "-": SpfStatus.FAIL, "~": SpfStatus.SOFTFAIL, "?": SpfStatus.NEUTRAL}
 _ASKING = {"include": "TXT", "a": "", "mx": "MX", "exists": "A"}
-_REVERSE = {4: "in-addr", 6: "ip6"}
 
 
 def check(
@@ -66,28 +64,24 @@ def check(
 
     Source: RFC 7208; RFC 8616 section 4 for addresses beyond ASCII.
     """
-    address = ip_address(client_ip.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    path = mail_from.strip().removeprefix("<").removesuffix(">")
-    if path.startswith("@"):
-        path = path.partition(":")[2] or path  # a source route (RFC 5321 appendix C)
-    identity = SpfIdentity.MAIL_FROM if path else SpfIdentity.HELO
-    local_part, _, domain = path.rpartition("@") if path else ("", "", helo)
-    domain = _a_labels(domain)
-    sender = f"{local_part or 'postmaster'}@{domain}"
-    facts = _Facts(address, domain, sender, helo, receiver, now)
-    return _Check(facts, identity, resolver, announce).result()
+    asked = Check(client_ip, helo=helo, mail_from=mail_from, now=now, receiver=receiver)
+    return asked.result(resolver, announce=announce)
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    address: IPv4Address | IPv6Address
-    domain: str
-    sender: str
-    helo: str
-    receiver: str
-    now: datetime
+class Check:
+    """A check about to be made: what `check` does, in two steps, so that the first question can be asked ahead."""
+
+    def __init__(self, client_ip: str, *, helo: str, mail_from: str, now: datetime, receiver: str = "unknown") -> None:
+        """Take the facts; arguments and errors as for `check`."""
+        self._facts = Facts.of(client_ip, helo=helo, mail_from=mail_from, receiver=receiver, now=now)
+
+    def questions(self) -> tuple[tuple[str, str], ...]:
+        """Return the question (name, kind) that comes first, if any."""
+        return ((self._facts.domain, "TXT"),) if is_host_name(self._facts.domain) else ()
+
+    def result(self, resolver: DnsClient, *, announce: Announce | None = None) -> SpfResult:
+        """Make the check; arguments and result as for `check`."""
+        return _Run(self._facts, resolver, announce).result()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +105,16 @@ class _PermanentError(Exception):
     """The check ends in permerror."""
 
 
-class _Check:
+class _Run:
     """One check_host() with the records it leads to; counts what section 4.6.4 limits."""
 
-    def __init__(self, facts: _Facts, identity: SpfIdentity, resolver: DnsClient, announce: Announce | None) -> None:
+    def __init__(self, facts: Facts, resolver: DnsClient, announce: Announce | None) -> None:
         self._facts = facts
-        self._identity = identity
         self._resolver = resolver
         self._announce = announce
         self._bits = facts.address.max_prefixlen
         self._number = int(facts.address)
-        self._kind = "A" if facts.address.version == 4 else "AAAA"
+        self._kind = facts.kind
         self._lookups = 0
         self._voids = 0
         self._validated: tuple[str, ...] | None = None
@@ -142,7 +135,7 @@ class _Check:
     def _verdict(self, status: SpfStatus, reason: str, mechanism: str = "", explanation: str = "") -> SpfResult:
         facts = self._facts
         return SpfResult(
-            status, facts.domain, self._identity, facts.sender, reason, mechanism, explanation, self._lookups
+            status, facts.domain, facts.identity, facts.sender, reason, mechanism, explanation, self._lookups
         )
 
     def _reason(self, match: _Match) -> str:
@@ -158,7 +151,7 @@ class _Check:
 
     def _host(self, domain: str) -> _Match | None:
         """Evaluate a domain's record; None where it has none (section 4.3 to 4.7)."""
-        record = self._record(domain) if _is_host_name(domain) else None
+        record = self._record(domain) if is_host_name(domain) else None
         if record is None:
             return None
         self._foretell(record, domain)
@@ -220,7 +213,7 @@ class _Check:
             return self._mx(target, directive)
         if mechanism == "exists":
             return bool(self._ask(target, "A").records)
-        return any(_is_below(name, target) for name in self._own_names())
+        return any(is_below(name, target) for name in self._own_names())
 
     def _included(self, target: str | None, directive: Directive) -> bool:
         match = self._host(target) if target is not None else None
@@ -281,37 +274,12 @@ class _Check:
     def _target(self, template: Template, domain: str) -> str | None:
         """Return the name that a domain-spec stands for; None where no name of the DNS comes out (section 4.8)."""
         name = expand(template, lambda letter: self._value(letter, domain)).removesuffix(".")
-        while len(name) > 253:
-            _, dot, name = name.partition(".")
-            if not dot:
-                return None
-        return name.lower() if name.isascii() else None
+        if len(name) > 253:
+            _, _, name = name[-254:].partition(".")  # labels on the left go (section 7.3)
+        return name.lower() if name and name.isascii() else None
 
     def _value(self, letter: str, domain: str) -> str:
-        facts = self._facts
-        match letter:
-            case "s":
-                return facts.sender
-            case "l":
-                return facts.sender.rpartition("@")[0]
-            case "o":
-                return facts.domain
-            case "d":
-                return domain
-            case "i":
-                return _dotted(facts.address)
-            case "v":
-                return _REVERSE[facts.address.version]
-            case "h":
-                return facts.helo
-            case "p":
-                return _preferred(self._own_names(), domain)
-            case "c":
-                return str(facts.address)
-            case "r":
-                return facts.receiver
-            case _:
-                return str(int(facts.now.timestamp()))
+        return preferred_name(self._own_names(), domain) if letter == "p" else self._facts.value(letter, domain)
 
     def _explanation(self, match: _Match) -> str:
         """Return the domain's own words about its fail; none where anything is wrong with them (section 6.2)."""
@@ -327,41 +295,6 @@ class _Check:
         except (TemporaryFailure, SpfSyntaxError, UnicodeDecodeError, _PermanentError):
             return ""
         return "".join(character for character in words if " " <= character <= "~")[:MAX_EXPLANATION]
-
-
-def _is_host_name(name: str) -> bool:
-    """Tell whether section 4.3 lets a domain be asked: two labels or more, none empty or too long."""
-    labels = name.split(".")
-    if name.startswith("["):
-        return False  # an address literal
-    return len(labels) > 1 and len(name) <= 253 and name.isascii() and all(0 < len(label) < 64 for label in labels)
-
-
-def _a_labels(domain: str) -> str:
-    """Return a domain in lower-case A-labels, without the final dot; as it is where it has no such form."""
-    plain = domain.strip().removesuffix(".").lower()
-    if plain.isascii():
-        return plain
-    try:
-        return idna.encode(plain, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        return plain
-
-
-def _is_below(name: str, domain: str) -> bool:
-    return name == domain or name.endswith(f".{domain}")
-
-
-def _preferred(names: tuple[str, ...], domain: str) -> str:
-    """Pick the validated name that `%{p}` stands for (section 7.3)."""
-    below = [name for name in names if _is_below(name, domain)]
-    return domain if domain in names else next(iter(below or names), "unknown")
-
-
-def _dotted(address: IPv4Address | IPv6Address) -> str:
-    if isinstance(address, IPv4Address):
-        return str(address)
-    return ".".join(address.exploded.replace(":", "").upper())
 
 
 def _shown(name: str) -> str:
