@@ -272,8 +272,7 @@ def _written(result: MethodResult) -> str:
         words.append(f"({_printable(result.comment).translate(_IN_COMMENT)})")
     if result.reason:
         words.append(f"reason={_quoted(result.reason)}")
-    for item in result.properties:
-        words.append(f"{_keyword(item.ptype)}.{_keyword(item.name)}={_value(item.value)}")
+    words += [f"{_keyword(item.ptype)}.{_keyword(item.name)}={_value(item.value)}" for item in result.properties]
     lines = [words[0]]
     for word in words[1:]:
         if len(lines[-1]) + len(word) < _COLUMNS:

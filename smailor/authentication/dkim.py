@@ -7,7 +7,7 @@ message. No I/O, no key store, no decision about who may sign for whom.
 import base64
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,6 +64,11 @@ class SigningIdentity:
     domain: str
     selector: str
     key: PrivateKey
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm that goes with the key (`a=`)."""
+        return "rsa-sha256" if isinstance(self.key, RSAPrivateKey) else "ed25519-sha256"
 
 
 def load_private_key(pem: str | bytes, *, validate: bool = True) -> PrivateKey:
@@ -139,20 +144,18 @@ class MessageSigner:
             self._body_hash = self._body.digest()
         names, lines = self._covered()
         seconds = int(now.timestamp())
-        algorithm = "rsa-sha256" if isinstance(identity.key, RSAPrivateKey) else "ed25519-sha256"
         unsigned = _FOLD.join(
             (
-                f" v=1; a={algorithm}; c=relaxed/relaxed;",
+                f" v=1; a={identity.algorithm}; c=relaxed/relaxed;",
                 f"d={identity.domain}; s={identity.selector};",
                 f"t={seconds}; x={seconds + int(LIFETIME.total_seconds())};",
                 f"bh={base64.b64encode(self._body_hash).decode('ascii')};",
-                f"h={_fold_names(names)};",
+                f"h={fold_names(names)};",
                 "b=",
             )
         )
         lines.append(b"dkim-signature:" + relax_header(unsigned.encode("ascii")))
-        signature = base64.b64encode(_sign(identity.key, b"\r\n".join(lines))).decode("ascii")
-        return unsigned + _FOLD.join(signature[at : at + _COLUMNS - 4] for at in range(0, len(signature), _COLUMNS - 4))
+        return unsigned + folded_signature(identity.key, b"\r\n".join(lines))
 
     def _covered(self) -> tuple[list[str], list[bytes]]:
         """Return the names for `h=` and the lines that they select: instances from the last one up (section 5.4.2)."""
@@ -205,7 +208,8 @@ def header_fields(head: bytes) -> Iterator[tuple[str, bytes]]:
             yield name.decode("utf-8", "surrogateescape"), value
 
 
-def _fold_names(names: list[str]) -> str:
+def fold_names(names: Sequence[str]) -> str:
+    """Return the value of `h=`, folded."""
     text = ""
     column = 10
     for position, name in enumerate(names):
@@ -218,8 +222,17 @@ def _fold_names(names: list[str]) -> str:
     return text
 
 
-def _sign(key: PrivateKey, data: bytes) -> bytes:
+def folded_signature(key: PrivateKey, data: bytes) -> str:
+    """Return the value of `b=`, folded.
+
+    Args:
+        key: what to sign with.
+        data: the canonical header, the signature's own field last.
+    """
     if isinstance(key, RSAPrivateKey):
-        return key.sign(data, _PADDING, _SHA256)
-    # RFC 8463 section 3: the hash is what Ed25519 signs, as a message of its own.
-    return key.sign(hashlib.sha256(data).digest())
+        octets = key.sign(data, _PADDING, _SHA256)
+    else:
+        # RFC 8463 section 3: the hash is what Ed25519 signs, as a message of its own.
+        octets = key.sign(hashlib.sha256(data).digest())
+    text = base64.b64encode(octets).decode("ascii")
+    return _FOLD.join(text[at : at + _COLUMNS - 4] for at in range(0, len(text), _COLUMNS - 4))

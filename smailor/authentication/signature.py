@@ -4,6 +4,7 @@ RFC 6376 §3.5 and §6.1, with what RFC 8301 and RFC 8463 made of it. Which tags
 verdict is called, is left to verify.py and arc.py. No I/O but the key's look-up through the resolver that comes in.
 """
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +14,9 @@ import idna
 
 from smailor.address import DomainName
 from smailor.authentication.body_hashes import BodyHash
+from smailor.authentication.header import Field, Header
 from smailor.authentication.key_record import MAX_RSA_BITS, MIN_RSA_BITS, KeyRecord, KeyUnusable, fetch_key
-from smailor.authentication.tags import TagError, decode_base64, decode_number, parse_tags, squeeze
+from smailor.authentication.tags import TagError, decode_base64, decode_number, parse_tags, squeeze, without_signature
 from smailor.dns.answer import DnsClient
 from smailor.errors import InvalidInput, TemporaryFailure
 
@@ -142,13 +144,17 @@ def read_signed(tags: Mapping[str, str]) -> Signed:
         raise SignatureProblem(DkimStatus.NEUTRAL, f"it cannot be read: {error}") from error
 
 
-def read_coverage(tags: Mapping[str, str]) -> Coverage:
+def read_coverage(tags: Mapping[str, str], *, default: str = "simple/simple") -> Coverage:
     """Read `h=`, `c=`, `bh=` and `l=`.
+
+    Args:
+        tags: of the signature; `h` and `bh` are among them.
+        default: the canonicalisation where there is no `c=`.
 
     Raises:
         SignatureProblem: one of them is unreadable, or the canonicalisation is unknown.
     """
-    header, _, body = tags.get("c", "simple/simple").partition("/")
+    header, _, body = tags.get("c", default).partition("/")
     try:
         relaxed_header, relaxed_body = _CANONICALISATIONS[header], _CANONICALISATIONS[body or "simple"]
     except KeyError as error:
@@ -204,6 +210,22 @@ def check_body(coverage: Coverage, body: BodyHash) -> None:
     if coverage.limit is not None and coverage.limit < body.octets:
         left = body.octets - coverage.limit
         raise SignatureProblem(DkimStatus.POLICY, f"only a part of the body is signed (l=), {left} octets are not")
+
+
+def signed_digest(header: Header, coverage: Coverage, own: Field) -> bytes:
+    """Return the SHA-256 that a DKIM-Signature or ARC-Message-Signature signs.
+
+    Args:
+        header: of the message.
+        coverage: which fields are signed, in which form.
+        own: the signature's own field.
+
+    Source: RFC 6376 §3.7.
+    """
+    emptied = Field(own.name, without_signature(own.value))
+    lines = header.lines(coverage.names, relaxed=coverage.relaxed_header, without=own)
+    lines.append(emptied.relaxed if coverage.relaxed_header else emptied.simple)
+    return hashlib.sha256(b"\r\n".join(lines)).digest()
 
 
 def usable_key(signed: Signed, resolver: DnsClient) -> KeyRecord:

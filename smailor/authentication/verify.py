@@ -25,10 +25,11 @@ from smailor.authentication.signature import (
     read_tags,
     read_time,
     require,
+    signed_digest,
     signing_domain,
     usable_key,
 )
-from smailor.authentication.tags import TagError, squeeze, without_signature
+from smailor.authentication.tags import TagError, squeeze
 from smailor.dns.answer import DnsClient
 
 __all__ = ["DkimResult", "DkimStatus", "SignatureCheck", "Verifier", "split_message", "verify_signatures"]
@@ -120,7 +121,7 @@ class SignatureCheck:
             return *self._final(claims, problem), None
         if record.strict and claims.identity_domain != claims.signed.domain:
             return DkimStatus.PERMERROR, "the key is for its very domain (t=s), i= has a subdomain", record
-        if not record.verifies(claims.signed.signature, self._signed_octets(claims.coverage)):
+        if not record.verifies(claims.signed.signature, signed_digest(self._header, claims.coverage, self._field)):
             return DkimStatus.FAIL, "the header was changed after signing, or the key is another", record
         return DkimStatus.PASS, f"signed by {claims.signed.domain}", record
 
@@ -133,12 +134,6 @@ class SignatureCheck:
             except SignatureProblem as certain:
                 return certain.status, certain.reason
         return problem.status, problem.reason
-
-    def _signed_octets(self, coverage: Coverage) -> bytes:
-        own = Field(self._field.name, without_signature(self._field.value))
-        lines = self._header.lines(coverage.names, relaxed=coverage.relaxed_header, without=self._field)
-        lines.append(own.relaxed if coverage.relaxed_header else own.simple)
-        return b"\r\n".join(lines)
 
 
 class Verifier:
