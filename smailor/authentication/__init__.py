@@ -1,1 +1,8 @@
-"""Authentication of mail: DKIM signing, and what of a message's form it rests on. Pure rules, no I/O."""
+"""Authentication of mail: DKIM, SPF, DMARC and ARC, signed on the way out and judged on the way in.
+
+Pure rules, one file each; evaluate.py joins them and their DNS questions.
+"""
+
+from smailor.authentication.evaluate import AuthenticationResult, authenticate
+
+__all__ = ["AuthenticationResult", "authenticate"]

@@ -12,6 +12,7 @@ from smailor.errors import SmailorError
 COMMANDS: Mapping[str, str] = {
     "alias": "inbox",
     "app-password": "inbox",
+    "auth": "auth",
     "database": "database",
     "domain": "domain",
     "down": "stack",
