@@ -125,6 +125,11 @@ class Layout:
         return self.root / "unbound"
 
     @property
+    def unbound_program(self) -> Path:
+        """A copy of the program, where AppArmor lets the installed one read nothing of this directory."""
+        return self.root / "bin" / "unbound"
+
+    @property
     def forwarder(self) -> Path:
         """Configuration of the unbound that hands on to a resolver outside, where one was asked for."""
         return self.root / "forwarder"

@@ -24,6 +24,10 @@ _PACKAGES = {
 }
 
 
+_APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
+_PROFILES = Path("/etc/apparmor.d")
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """A user of this machine.
@@ -93,6 +97,18 @@ def dovecot_dialect() -> str:
     if found is None:
         raise NotFound(f"Dovecot 2.3 or 2.4 is needed, this machine has: {answer.strip() or 'none'}")
     return found[0]
+
+
+def is_confined(path: str, *, kernel: Path = _APPARMOR, profiles: Path = _PROFILES) -> bool:
+    """Whether AppArmor holds a program to its usual files, by a profile for its path (unbound's package brings one).
+
+    Args:
+        path: the program.
+        kernel: what tells whether AppArmor is on.
+        profiles: where the profiles are; one for /usr/sbin/unbound is named usr.sbin.unbound.
+    """
+    on = kernel.exists() and kernel.read_text(encoding="ascii").startswith("Y")
+    return on and (profiles / path.lstrip("/").replace("/", ".")).exists()
 
 
 def others_can_read_us() -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from smailor.stack import machine
 from smailor.stack.layout import INTERNET_MX_NAME, MAIL_UID, MX_NAME, Layout
-from smailor.stack.readiness import Check, accepts, all_of, greets, pongs, resolves, serves
+from smailor.stack.readiness import Check, accepts, all_of, greets, negotiates, pongs, resolves, serves
 from smailor.stack.supervisor import Program
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -58,16 +58,22 @@ class Programs:
         }
         command = (machine.program("rspamd"), "-f", "-u", "_rspamd", "-g", "_rspamd", "-c", "/etc/rspamd/rspamd.conf")
         argv = (*command, *(f"--var={name}={path}" for name, path in places.items()))
-        ready = all_of(accepts(self._layout.socket("rspamd")), accepts(root / "rspamd" / "learn" / "controller.sock"))
+        ready = all_of(
+            negotiates(self._layout.socket("rspamd")), accepts(root / "rspamd" / "learn" / "controller.sock")
+        )
         return self._program("rspamd", argv, ready)
 
     def _unbound(self) -> Program:
-        argv = _unbound_with(self._layout.unbound / "unbound.conf")
+        argv = self._unbound_with(self._layout.unbound / "unbound.conf")
         return self._program("unbound", argv, resolves(self._layout.ports.at("resolver"), MX_NAME))
 
     def _forwarder(self) -> Program:
-        argv = _unbound_with(self._layout.forwarder / "unbound.conf")
+        argv = self._unbound_with(self._layout.forwarder / "unbound.conf")
         return self._program("forwarder", argv, accepts(self._layout.forwarder / "control.sock"))
+
+    def _unbound_with(self, config: Path) -> tuple[str, ...]:
+        copy = self._layout.unbound_program
+        return (str(copy) if copy.exists() else machine.program("unbound"), "-d", "-p", "-c", str(config))
 
     def _postfix(self) -> Program:
         postfix = (machine.program("postfix"), "-c", str(self._layout.etc / "postfix"), "start-fg")
@@ -87,7 +93,7 @@ class Programs:
 
     def _signing(self) -> Program:
         argv = self._ours("-m", "milters", "signing", "--config", str(self._layout.config))
-        return self._program("signing", argv, accepts(self._layout.socket("signing")), umask=_OURS)
+        return self._program("signing", argv, negotiates(self._layout.socket("signing")), umask=_OURS)
 
     def _web(self) -> Program:
         at = self._layout.ports.at("web")
@@ -157,10 +163,6 @@ def _as(user: str, group: int, *, groups: tuple[int, ...] = (), readers: bool = 
         f"--bounding-set={rights}",
         "--no-new-privs",
     )
-
-
-def _unbound_with(config: Path) -> tuple[str, ...]:
-    return (machine.program("unbound"), "-d", "-p", "-c", str(config))
 
 
 def _with_resolv_conf(file: Path) -> tuple[str, ...]:

@@ -1,10 +1,12 @@
 """Does a program answer yet? One small question for each kind; False for every way of not answering.
 
-Each question takes no longer than its own short limit, so that a start can ask many in turn.
+A server that does not listen yet says so at once; one that listens but is slow is waited for a moment, because asking
+again would put it back to the start of its work.
 """
 
 import http.client
 import socket
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +16,12 @@ import dns.query
 import dns.rcode
 
 Check = Callable[[], bool]
-_SECONDS = 0.5
+_SECONDS = 5.0
+_LOST_QUESTION_SECONDS = 0.5
+"""UDP does not say that nobody listens."""
+_MILTER_OFFER = struct.pack("!IcIII", 13, b"O", 6, 0x1FF, 0x1FFFFF)
+"""SMFIC_OPTNEG of milter protocol 6: every action, every step."""
+_MILTER_QUIT = struct.pack("!Ic", 1, b"Q")
 
 
 def greets(at: str, greeting: bytes) -> Check:
@@ -46,6 +53,24 @@ def accepts(path: Path) -> Check:
     return check
 
 
+def negotiates(path: Path) -> Check:
+    """Ask whether a milter on a unix socket negotiates: some accept connections long before they answer them."""
+
+    def check() -> bool:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(_SECONDS)
+                connection.connect(str(path))
+                connection.sendall(_MILTER_OFFER)
+                answer = connection.recv(64)
+                connection.sendall(_MILTER_QUIT)
+        except OSError:
+            return False
+        return answer[4:5] == b"O"
+
+    return check
+
+
 def pongs(path: Path) -> Check:
     """Ask whether a Redis on a unix socket answers PING: while it loads its data it accepts, but refuses."""
 
@@ -69,7 +94,7 @@ def resolves(at: str, name: str) -> Check:
     def check() -> bool:
         host, _, port = at.rpartition(":")
         try:
-            answer = dns.query.udp(query, host, timeout=_SECONDS, port=int(port))
+            answer = dns.query.udp(query, host, timeout=_LOST_QUESTION_SECONDS, port=int(port))
         except (OSError, dns.exception.DNSException):
             return False
         return answer.rcode() == dns.rcode.NOERROR and bool(answer.answer)
@@ -82,7 +107,7 @@ def serves(at: str) -> Check:
 
     def check() -> bool:
         # The first request may load templates and open the database.
-        connection = http.client.HTTPConnection(at, timeout=_SECONDS * 10)
+        connection = http.client.HTTPConnection(at, timeout=_SECONDS)
         try:
             connection.request("GET", "/")
             return connection.getresponse().status < 500
