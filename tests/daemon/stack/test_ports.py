@@ -11,18 +11,16 @@ from smailor.stack.ports import check_ports
 
 @pytest.fixture
 def taken():
-    """A listening socket on a port whose base port has room around it."""
-    for base in range(45000, 60000, 1000):
-        listener = socket.socket()
+    """A base port of which nothing but submission's port is taken."""
+    for base in range(12345, 31000, 1000):
         try:
-            listener.bind(("127.0.0.1", base + 587))
-        except OSError:
-            listener.close()
+            check_ports(Ports(base))
+        except Conflict:
             continue
-        listener.listen()
-        yield base
-        listener.close()
+        with socket.create_server(("127.0.0.1", base + 587)):
+            yield base
         return
+    pytest.fail("no thousand ports are free")
 
 
 def test_a_taken_port_is_named_with_what_wanted_it(taken):
