@@ -29,12 +29,12 @@ class Programs:
 
     def before_database(self) -> list[Program]:
         """The programs that need no table to be there; the slowest first."""
-        programs = [self._rspamd(), self._redis(), self._unbound(), self._postfix(), self._dovecot()]
+        programs = [self._rspamd(), self._redis(), self._unbound(), self._postfix()]
         return [*programs, self._forwarder()] if self._resolver else programs
 
     def after_database(self) -> list[Program]:
-        """Our own processes."""
-        return [self._internet(), self._policyd(), self._signing(), self._web()]
+        """Our own processes, and Dovecot, which connects to the database when it starts."""
+        return [self._dovecot(), self._internet(), self._policyd(), self._signing(), self._web()]
 
     def _program(
         self, name: str, argv: tuple[str, ...], ready: Check, *, umask: int = 0o022, **environment: str
