@@ -62,7 +62,13 @@ def test_only_crlf_dot_crlf_ends_a_message_on_port_25(service: Service, ada: Inb
         b"MAIL FROM:<admin@stranger.test>\r\nRCPT TO:<" + ada.address.encode() + b">\r\nDATA\r\n"
         b"From: admin@stranger.test\r\nSubject: " + second.encode() + b"\r\n\r\nsmuggled"
     )
-    message = b"From: bob@internet.test\r\nTo: ada@analytical.test\r\nSubject: " + first.encode() + b"\r\n\r\nhello" + ending + smuggled
+    message = (
+        b"From: bob@internet.test\r\nTo: ada@analytical.test\r\nSubject: "
+        + first.encode()
+        + b"\r\n\r\nhello"
+        + ending
+        + smuggled
+    )
     answer = dialogue.say(message + b"\r\n.\r\n")
     dialogue.connection.close()
     if answer.startswith("250"):

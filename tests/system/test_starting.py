@@ -15,6 +15,9 @@ import pytest
 
 from tests.system.running import SMAILOR, Service, until
 
+# What does not depend on the kind of database is tried on one.
+on_sqlite = pytest.mark.parametrize("service", ["sqlite"], indirect=True)
+
 NewService = Callable[..., Service]
 
 
@@ -61,6 +64,7 @@ def test_endpoints_hold_what_outside_tools_rely_on(service: Service) -> None:
     assert (service.run_dir / "endpoints.json").stat().st_mode & 0o077 == 0, "it holds passwords"
 
 
+@on_sqlite
 def test_managesieve_and_imaps_answer(service: Service) -> None:
     host, port = service.endpoints["managesieve"].split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
@@ -71,6 +75,7 @@ def test_managesieve_and_imaps_answer(service: Service) -> None:
         assert connection.recv(1000).startswith(b"* OK")
 
 
+@on_sqlite
 def test_a_second_start_in_one_run_directory_is_refused(service: Service) -> None:
     """And the service that runs there is none the worse."""
     refused = service.try_up()
@@ -80,6 +85,7 @@ def test_a_second_start_in_one_run_directory_is_refused(service: Service) -> Non
     assert answers(service)
 
 
+@on_sqlite
 def test_a_second_service_runs_beside_the_first_and_leaves_nothing(service: Service, new_service: NewService) -> None:
     """Own directory, own ports; after `down` no process and no file is left, and the first goes on."""
     second = new_service()
@@ -145,6 +151,7 @@ def test_a_port_that_is_taken_is_named_and_nothing_is_left(new_service: NewServi
     assert naming(one.run_dir) == []
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("old", "new", "named"),
     [
