@@ -197,6 +197,9 @@ def test_a_database_that_is_down_is_a_451_and_the_mail_comes_through_later(
 ) -> None:
     """Strangers and clients are told to come again, nobody that his password is wrong; then all get through."""
     ada, word = fragile.inbox("ada@analytical.test"), token()
+    # Postfix opens SQLite's file at the first look-up of each kind; if it is gone then, clients wait for its return.
+    for port in ("submission", "submissions"):
+        assert submit(fragile, ada, "bob@stranger.test", token(), port)[0] == 250
     with database_down(fragile, own_cluster):
         if fragile.database:
             code, text = receive(fragile, ada.address, word)
