@@ -7,12 +7,16 @@ import enum
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_OCTETS = 16_384
 """Of one record; a longer one is taken for none."""
 MAX_ADDRESSES = 20
 """Report addresses that are kept of one tag."""
 
+_REMEMBERED = 1024
+"""Records that stay parsed: the same few are met again and again."""
+_REMEMBERED_OCTETS = 2048
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
 _TAG = re.compile(r"[ \t]*([A-Za-z]+)[ \t]*=(.*)\Z", re.DOTALL)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[\x21\x23-\x2b\x2d-\x3b\x3d\x3f-\x5b\x5d\x5f\x61-\x7a\x7e]+\Z")
@@ -97,6 +101,10 @@ def parse_record(data: bytes) -> DmarcRecord | None:
     Returns:
         The policy record; None where the text does not begin with `v=DMARC1`, which makes it something else.
     """
+    return _remembered(data) if len(data) <= _REMEMBERED_OCTETS else _parsed(data)
+
+
+def _parsed(data: bytes) -> DmarcRecord | None:
     if len(data) > MAX_OCTETS:
         return None
     text = data.decode("ascii", "replace")
@@ -123,6 +131,9 @@ def parse_record(data: bytes) -> DmarcRecord | None:
         tags.get("fo", "0"),
         not invalid or bool(aggregate),
     )
+
+
+_remembered = lru_cache(_REMEMBERED)(_parsed)
 
 
 def _tags(text: str) -> dict[str, str]:

@@ -143,11 +143,12 @@ class _Run:
         if not match.mechanism:
             return f"the SPF policy of {domain} says nothing about {address}"
         where = f" ({match.mechanism[:100]})"
-        return {
-            SpfStatus.PASS: f"{domain} allows {address} to send{where}",
-            SpfStatus.FAIL: f"{domain} does not allow {address} to send{where}",
-            SpfStatus.SOFTFAIL: f"{domain} probably does not allow {address} to send{where}",
-        }.get(match.status, f"{domain} does not say whether {address} may send{where}")
+        if match.status is SpfStatus.PASS:
+            return f"{domain} allows {address} to send{where}"
+        if match.status is SpfStatus.NEUTRAL:
+            return f"{domain} does not say whether {address} may send{where}"
+        probably = "probably " if match.status is SpfStatus.SOFTFAIL else ""
+        return f"{domain} {probably}does not allow {address} to send{where}"
 
     def _host(self, domain: str) -> _Match | None:
         """Evaluate a domain's record; None where it has none (section 4.3 to 4.7)."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from smailor.authentication.spf_macro import SpfSyntaxError, Template, parse_domain_spec, parse_macros
@@ -18,6 +19,11 @@ _TAIL = re.compile(r"(?:/[0-9]+)?(?://[0-9]+)?\Z")
 _WITH_DOMAIN = {"include", "a", "mx", "ptr", "exists"}
 _NEEDS_DOMAIN = {"include", "exists"}
 _WITH_CIDR = {"a", "mx"}
+
+
+_REMEMBERED = 1024
+"""Records that stay parsed: the same few are met again and again, and parsing takes longer than all the rest."""
+_REMEMBERED_OCTETS = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,10 @@ def parse_record(record: bytes) -> SpfRecord:
     Raises:
         SpfSyntaxError: any part of it is not well-formed, wherever it stands (section 4.6).
     """
+    return _remembered(record) if len(record) <= _REMEMBERED_OCTETS else _parsed(record)
+
+
+def _parsed(record: bytes) -> SpfRecord:
     if len(record) > MAX_OCTETS:
         raise SpfSyntaxError("the record is too long")
     if not record.isascii():
@@ -88,6 +98,9 @@ def parse_record(record: bytes) -> SpfRecord:
             _modifier(modifiers, modifier[1].lower(), modifier[2])
     idle = any(directive.mechanism == "all" for directive in directives)
     return SpfRecord(tuple(directives), None if idle else modifiers.get("redirect"), modifiers.get("exp"))
+
+
+_remembered = lru_cache(_REMEMBERED)(_parsed)
 
 
 def _modifier(modifiers: dict[str, Template], name: str, value: str) -> None:

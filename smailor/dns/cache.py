@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import replace
 
 from smailor.dns.answer import Answer
 
@@ -44,7 +43,10 @@ class AnswerCache:
                 del self._answers[question]
                 return None
             self._answers.move_to_end(question)
-        return replace(answer, ttl=int(expires - now))
+        # Not dataclasses.replace: this runs several times for every message.
+        return Answer(
+            answer.name, answer.kind, answer.outcome, answer.records, int(expires - now), answer.authenticated
+        )
 
     def put(self, question: Question, answer: Answer, now: float) -> None:
         """Keep an answer for its TTL; one with a TTL of 0 is for the asker only (RFC 1035 §3.2.1)."""

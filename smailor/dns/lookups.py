@@ -9,7 +9,7 @@ questions does not count: a body may take its time to arrive.
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import Protocol, Self, runtime_checkable
+from typing import Self
 
 from smailor.dns.answer import Answer, DnsClient
 from smailor.errors import TemporaryFailure
@@ -22,15 +22,6 @@ THREADS = 8
 """Of a pool that is made for one message, when none was handed in."""
 
 _Question = tuple[str, str]
-
-
-@runtime_checkable
-class Remembering(Protocol):
-    """A DNS client that can tell what it knows without asking anybody."""
-
-    def cached(self, name: str, kind: str) -> Answer | None:
-        """Return the answer kept for this question; None where it would have to be asked."""
-        ...
 
 
 class MessageLookups:
@@ -48,14 +39,14 @@ class MessageLookups:
         """Ask nothing yet.
 
         Args:
-            client: who is asked.
+            client: who is asked. If it has a method `cached` as `Resolver` has, that is tried first.
             executor: threads to ask in, shared between messages; None: own ones, made when first needed.
             seconds: of waiting for answers, at most, all questions together.
             limit: how many questions may be asked.
             clock: monotonic seconds.
         """
         self._client = client
-        self._memory = client if isinstance(client, Remembering) else None
+        self._recall: Callable[[str, str], Answer | None] | None = getattr(client, "cached", None)
         self._executor = executor
         self._own: ThreadPoolExecutor | None = None
         self._limit = limit
@@ -102,7 +93,7 @@ class MessageLookups:
             self._own.shutdown(wait=False, cancel_futures=True)
 
     def _recalled(self, question: _Question) -> bool:
-        answer = None if self._memory is None else self._memory.cached(*question)
+        answer = None if self._recall is None else self._recall(*question)
         if answer is None:
             return False
         self._known[question] = answer
