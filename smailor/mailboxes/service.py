@@ -3,6 +3,7 @@
 Secrets that open an inbox are the business of `smailor.accounts.app_passwords`.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,8 @@ from smailor.mailboxes.models import Alias, Inbox, InboxReader
 
 DEFAULT_QUOTA_BYTES = 10 * 1024**3
 MIN_QUOTA_BYTES = 1024**2
+_LOGIN = re.compile(r"[a-z0-9._-]+")
+"""An inbox's local part is a login name, for which Dovecot takes these characters, and a directory: no slash in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,8 @@ def create_inbox(
         Conflict: the address is taken by an inbox or an alias.
     """
     parsed = plain_address(address)
+    if not _LOGIN.fullmatch(parsed.local_part):
+        raise InvalidInput("address", "an inbox has letters, digits, dots, hyphens and underscores before the @")
     if quota_bytes < MIN_QUOTA_BYTES:
         raise InvalidInput("quota", "is at least 1 MiB")
     display_name = accounts.clean_name("name", name)
