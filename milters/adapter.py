@@ -22,8 +22,8 @@ from smailor.errors import ConfigError
 
 MAX_SOCKET_PATH = 107
 """Octets of a unix socket's path (struct sockaddr_un, less the final NUL)."""
-SOCKET_MODE = 0o666
-"""Postfix's user has to connect; who else may is decided by the directory that the socket is in."""
+SOCKET_MODE = 0o660
+"""Owner and group: the directory gives the socket its group (set-group-id), which is Postfix's."""
 MAX_REPLY = 400
 """Characters of a reply's text; RFC 5321 section 4.5.3.1.5 allows 512 octets a line."""
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from smailor.errors import ConfigError
 
-SOCKET_MODE = 0o666
-"""Postfix runs as a user of its own; who may get at the socket is up to the mode of its directory."""
+SOCKET_MODE = 0o660
+"""Owner and group: the directory gives the socket its group (set-group-id), which is Postfix's."""
 
 
 def bind(listen_on: str) -> socket.socket:

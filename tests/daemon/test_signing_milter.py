@@ -300,7 +300,7 @@ def test_a_socket_left_by_a_dead_process_is_taken_over_but_not_one_that_is_serve
     first.log_path.unlink()
     third = start(url_of(lone), directory=first.directory).wait_until_ready()
     assert send(third).accepted
-    assert third.socket.stat().st_mode & 0o777 == 0o666
+    assert third.socket.stat().st_mode & 0o777 == 0o660
 
 
 def test_a_socket_that_cannot_be_made_is_one_clear_line(start, lone):
