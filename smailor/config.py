@@ -29,6 +29,8 @@ class Service:
         name: what people call it, shown in the web interface.
         postmaster: the address that refused senders are told to write to.
         spf_include: the name that tenants' SPF records include.
+        srs_domain: domain of the envelope senders of forwarded mail, with an MX record that leads here; empty: `srs.`
+            below the service's own domain.
     """
 
     hostname: str
@@ -36,6 +38,12 @@ class Service:
     name: str = "Smailor"
     postmaster: str = ""
     spf_include: str = ""
+    srs_domain: str = ""
+
+    @property
+    def forwarding_domain(self) -> str:
+        """The domain of the envelope senders of forwarded mail."""
+        return self.srs_domain or f"srs.{self.domain}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +140,26 @@ class Policyd:
 
     Attributes:
         socket: `unix:/path` or `host:port` that Postfix connects to.
+        srs_socket: `unix:/path` where Postfix asks whom a bounce of a forwarded message goes to; empty: none.
         metrics: `host:port` of its Prometheus endpoint; empty: none.
     """
 
     socket: str = "unix:/run/smailor/policyd.sock"
+    srs_socket: str = ""
     metrics: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """What is done with the verdicts on mail that comes.
+
+    Attributes:
+        dmarc_reports: whether `smailor jobs run dmarc-reports` sends domain owners what was found about their mail.
+        dmarc_reports_from: the sender of these reports, an inbox of this service.
+    """
+
+    dmarc_reports: bool = False
+    dmarc_reports_from: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +196,7 @@ class Settings:
     dovecot: Dovecot = field(default_factory=Dovecot)
     milter: Milter = field(default_factory=Milter)
     policyd: Policyd = field(default_factory=Policyd)
+    authentication: Authentication = field(default_factory=Authentication)
     sending: Sending = field(default_factory=Sending)
     log: Log = field(default_factory=Log)
 
@@ -283,6 +307,8 @@ def _check(settings: Settings, text: str, source: str) -> None:
         raise refuse("secrets", "sealing_keys", "needs at least one key")
     if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in settings.secrets.sealing_keys):
         raise refuse("secrets", "sealing_keys", "each is 32 bytes in URL-safe base64 (44 characters)")
+    if settings.authentication.dmarc_reports and "@" not in settings.authentication.dmarc_reports_from:
+        raise refuse("authentication", "dmarc_reports_from", "has to be an inbox of this service when reports are sent")
     if settings.log.level not in LEVELS:
         raise refuse("log", "level", f"expected one of {', '.join(LEVELS)}")
     for section, key, least in (

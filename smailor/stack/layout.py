@@ -16,6 +16,7 @@ SERVICE_DOMAIN = "smailor.test"
 MX_NAME = "mx.smailor.test"
 MAIL_NAME = "mail.smailor.test"
 SPF_INCLUDE = "_spf.smailor.test"
+SRS_DOMAIN = "srs.smailor.test"
 INTERNET_MX_NAME = "mx.internet.test"
 OPERATOR = "operator@smailor.test"
 

@@ -7,7 +7,16 @@ from typing import Any
 
 from sqlalchemy import make_url
 
-from smailor.stack.layout import HYPERSCAN_CACHE, MAIL_NAME, MAIL_UID, MX_NAME, SERVICE_DOMAIN, SPF_INCLUDE, Layout
+from smailor.stack.layout import (
+    HYPERSCAN_CACHE,
+    MAIL_NAME,
+    MAIL_UID,
+    MX_NAME,
+    SERVICE_DOMAIN,
+    SPF_INCLUDE,
+    SRS_DOMAIN,
+    Layout,
+)
 from smailor.stack.render import Role
 from smailor.stack.secrets import LocalSecrets
 
@@ -65,6 +74,7 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_domain": SERVICE_DOMAIN,
         "smailor_postmaster": _POSTMASTER,
         "smailor_spf_include": SPF_INCLUDE,
+        "smailor_srs_domain": SRS_DOMAIN,
         "smailor_database_url": wishes.database_url,
         "smailor_session_key": wishes.secrets.session_key,
         "smailor_sealing_keys": [wishes.secrets.sealing_key],
@@ -81,6 +91,7 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_doveadm_api_key": wishes.secrets.doveadm_api_key,
         "smailor_signing_socket": f"unix:{layout.socket('signing')}",
         "smailor_policyd_socket": f"unix:{layout.socket('policyd')}",
+        "smailor_srs_socket": f"unix:{layout.socket('srs')}",
         "smailor_policyd_metrics": ports.at("policyd_metrics"),
     }
 

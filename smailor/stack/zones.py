@@ -1,6 +1,6 @@
 """The zones that a local service begins with: its own domain, the world's, and the names of loopback. Text only."""
 
-from smailor.stack.layout import INTERNET_MX_NAME, MAIL_NAME, MX_NAME, SERVICE_DOMAIN, SPF_INCLUDE, Ports
+from smailor.stack.layout import INTERNET_MX_NAME, MAIL_NAME, MX_NAME, SERVICE_DOMAIN, SPF_INCLUDE, SRS_DOMAIN, Ports
 
 _HEAD = """\
 $TTL 1
@@ -22,6 +22,8 @@ def base_zones(ports: Ports) -> dict[str, str]:
 @ TXT "v=spf1 include:{SPF_INCLUDE} -all"
 {SPF_INCLUDE}. TXT "v=spf1 ip4:127.0.0.1 -all"
 _dmarc TXT "v=DMARC1; p=reject"
+{SRS_DOMAIN}. MX 10 {MX_NAME}.
+{SRS_DOMAIN}. TXT "v=spf1 include:{SPF_INCLUDE} -all"
 ns A {ports.resolver_address}
 {MX_NAME}. A 127.0.0.1
 {MAIL_NAME}. A 127.0.0.1
