@@ -277,7 +277,8 @@ class _Run:
         name = expand(template, lambda letter: self._value(letter, domain)).removesuffix(".")
         if len(name) > 253:
             _, _, name = name[-254:].partition(".")  # labels on the left go (section 7.3)
-        return name.lower() if name and name.isascii() else None
+        fits = name.isascii() and all(0 < len(label) < 64 for label in name.split("."))
+        return name.lower() if fits else None
 
     def _value(self, letter: str, domain: str) -> str:
         return preferred_name(self._own_names(), domain) if letter == "p" else self._facts.value(letter, domain)
