@@ -5,13 +5,14 @@ there are to tell is the matter of those who found them.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from smailor.errors import InvalidInput
 
-MAX_OCTETS = 65_536
-"""Of a field that is read; Postfix cuts fields at 102,400."""
+MAX_OCTETS = 16_384
+"""Of a field that is read: several times what the longest honest ones have."""
 MAX_RESULTS = 200
 
 _FOLD = "\r\n\t"
@@ -99,19 +100,19 @@ def parse(value: bytes) -> AuthenticationResults:
     if len(value) > MAX_OCTETS:
         raise _invalid("it is too long")
     parts = _parts(_tokens(value.decode("utf-8", "replace")))
-    head = [token for token in parts[0] if not token.separates]
-    if not head or head[0].kind not in {"word", "quoted"}:
+    head = [token for token in parts[0] if token[0] not in _BLANKS]
+    if not head or head[0][0] not in {"word", "quoted"}:
         raise _invalid("it names no server")
-    if [token.text for token in head[1:]] not in ([], ["1"]):
+    if [text for _, text in head[1:]] not in ([], ["1"]):
         raise _invalid("its version is unknown")
     if len(parts) == 1:
         raise _invalid("it has no results")
     if len(parts) > MAX_RESULTS:
         raise _invalid("it has too many results")
-    found = [part for part in parts[1:] if not all(token.separates for token in part)]
-    if len(found) == 1 and [token.text.lower() for token in found[0] if not token.separates] == ["none"]:
+    found = [part for part in parts[1:] if not all(kind in _BLANKS for kind, _ in part)]
+    if len(found) == 1 and [text.lower() for kind, text in found[0] if kind not in _BLANKS] == ["none"]:
         found = []
-    return AuthenticationResults(head[0].text, tuple(_result(part) for part in found))
+    return AuthenticationResults(head[0][1], tuple(_result(part) for part in found))
 
 
 def merged(values: Iterable[bytes], authserv_id: str) -> tuple[MethodResult, ...]:
@@ -150,47 +151,45 @@ def forged(values: Sequence[bytes], authserv_ids: Iterable[str]) -> tuple[int, .
 
 
 def _claims(value: bytes, ours: tuple[str, ...]) -> bool:
+    text = value.decode("utf-8", "replace").replace("\\", "").lower()  # "\m\x.example" is a way to write mx.example
+    if not any(name in text for name in ours):
+        return False
+    if len(value) > MAX_OCTETS:
+        return True
     try:
-        claimed = parse(value).authserv_id.rstrip(".").lower()
+        tokens = takewhile(lambda token: token != _SEMICOLON, _tokens(value.decode("utf-8", "replace")))
+        head = [text for kind, text in tokens if kind not in _BLANKS]
     except InvalidInput:
-        text = value.decode("utf-8", "replace").lower()
-        return any(name in text for name in ours)
+        return True
+    if not head or not all(text.isdigit() for text in head[1:]):
+        return True
+    claimed = head[0].rstrip(".").lower()
     return any(claimed == name or claimed.endswith("." + name) for name in ours)
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    """A piece of a field; kind is word, quoted, mark, blank or comment (which counts as a blank, too)."""
+_Token = tuple[str, str]
+"""Kind (word, quoted, mark, blank or comment, which counts as a blank, too) and text."""
 
-    kind: str
-    text: str
-
-    @property
-    def separates(self) -> bool:
-        return self.kind in {"blank", "comment"}
+_BLANKS = frozenset({"blank", "comment"})
+_SEMICOLON: _Token = ("mark", ";")
+_EQUALS: _Token = ("mark", "=")
+_SLASH: _Token = ("mark", "/")
 
 
-_SEMICOLON = _Token("mark", ";")
-_EQUALS = _Token("mark", "=")
-_SLASH = _Token("mark", "/")
-
-
-def _tokens(text: str) -> list[_Token]:
-    tokens: list[_Token] = []
+def _tokens(text: str) -> Iterator[_Token]:
     at = 0
     while at < len(text):
         if text[at] == "(":
             end = _end_of_comment(text, at)
-            tokens.append(_Token("comment", text[at + 1 : end - 1]))
+            yield "comment", text[at + 1 : end - 1]
             at = end
             continue
         match = _TOKEN.match(text, at)
         if match is None:
             raise _invalid("it has a quotation mark or parenthesis without its pair")
         kind = match.lastgroup or ""
-        tokens.append(_Token(kind, _ESCAPED.sub(r"\1", match["quoted"]) if kind == "quoted" else match[0]))
+        yield kind, _ESCAPED.sub(r"\1", match["quoted"]) if kind == "quoted" else match[0]
         at = match.end()
-    return tokens
 
 
 def _end_of_comment(text: str, start: int) -> int:
@@ -219,7 +218,7 @@ def _parts(tokens: Iterable[_Token]) -> list[list[_Token]]:
 
 def _result(part: Sequence[_Token]) -> MethodResult:
     """Read `method[/version]=result [reason=…] *(ptype.name=value)`."""
-    comment = next((token.text for token in part if token.kind == "comment"), "")
+    comment = next((text for kind, text in part if kind == "comment"), "")
     (method, result), *pairs = _pairs(part)
     if not _KEYWORD.match(method) or not _KEYWORD.match(result):
         raise _invalid("a result is not of the form method=result")
@@ -242,8 +241,8 @@ def _pairs(part: Sequence[_Token]) -> list[tuple[str, str]]:
     at = _behind_blanks(part, 0)
     while at < len(part):
         name = ""
-        while at < len(part) and part[at].kind == "word" and (not name or "." in {name[-1], part[at].text[0]}):
-            name += part[at].text
+        while at < len(part) and part[at][0] == "word" and (not name or "." in {name[-1], part[at][1][0]}):
+            name += part[at][1]
             at = _behind_blanks(part, at + 1)
         if not pairs and part[at : at + 1] == [_SLASH]:
             at = _behind_blanks(part, _behind_blanks(part, at + 1) + 1)
@@ -251,17 +250,17 @@ def _pairs(part: Sequence[_Token]) -> list[tuple[str, str]]:
             raise _invalid("a result or property has no =")
         start = at = _behind_blanks(part, at + 1)
         # Values unquoted although they hold / or = are common: `header.b=a/b=`.
-        while at < len(part) and not part[at].separates:
+        while at < len(part) and part[at][0] not in _BLANKS:
             at += 1
         if start == at:
             raise _invalid("a result or property has no value")
-        pairs.append((name, "".join(token.text for token in part[start:at])))
+        pairs.append((name, "".join(text for _, text in part[start:at])))
         at = _behind_blanks(part, at)
     return pairs
 
 
 def _behind_blanks(part: Sequence[_Token], at: int) -> int:
-    while at < len(part) and part[at].separates:
+    while at < len(part) and part[at][0] in _BLANKS:
         at += 1
     return at
 
