@@ -142,7 +142,7 @@ class _Run:
         domain, address = _shown(self._facts.domain), self._facts.address
         if not match.mechanism:
             return f"the SPF policy of {domain} says nothing about {address}"
-        where = f" ({match.mechanism[:100]})"
+        where = f": {match.mechanism[:100]}"
         if match.status is SpfStatus.PASS:
             return f"{domain} allows {address} to send{where}"
         if match.status is SpfStatus.NEUTRAL:

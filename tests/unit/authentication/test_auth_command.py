@@ -64,7 +64,7 @@ def test_a_message_in_words(server: str, message: Path) -> None:
     done = run(*common(server, "192.0.2.1"), str(message))
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
-    assert lines[0] == "SPF    pass       example.org allows 192.0.2.1 to send (ip4:192.0.2.0/24)"
+    assert lines[0] == "SPF    pass       example.org allows 192.0.2.1 to send: ip4:192.0.2.0/24"
     assert lines[1] == "DKIM   none       the message has no signature"
     assert lines[3] == "DMARC  pass       SPF vouches for example.org"
     assert "DMARC is no reason to stop it." in lines

@@ -27,10 +27,10 @@ def check(
 @pytest.mark.parametrize(
     ("record", "status", "words"),
     [
-        ("v=spf1 ip4:192.0.2.0/24 -all", "pass", "example.org allows 192.0.2.1 to send (ip4:192.0.2.0/24)"),
-        ("v=spf1 -all", "fail", "example.org does not allow 192.0.2.1 to send (-all)"),
-        ("v=spf1 ~all", "softfail", "example.org probably does not allow 192.0.2.1 to send (~all)"),
-        ("v=spf1 ?all", "neutral", "example.org does not say whether 192.0.2.1 may send (?all)"),
+        ("v=spf1 ip4:192.0.2.0/24 -all", "pass", "example.org allows 192.0.2.1 to send: ip4:192.0.2.0/24"),
+        ("v=spf1 -all", "fail", "example.org does not allow 192.0.2.1 to send: -all"),
+        ("v=spf1 ~all", "softfail", "example.org probably does not allow 192.0.2.1 to send: ~all"),
+        ("v=spf1 ?all", "neutral", "example.org does not say whether 192.0.2.1 may send: ?all"),
         ("v=spf1", "neutral", "the SPF policy of example.org says nothing about 192.0.2.1"),
         ("v=spf2 -all", "none", "example.org publishes no SPF policy"),
         (
