@@ -1,21 +1,30 @@
-"""Wiring of the milters: `smailor-milter signing --config FILE`."""
+"""Wiring of the milters: `smailor-milter signing --config FILE`, `smailor-milter dmarc --config FILE`."""
 
 import secrets
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
 
 from milters import adapter
+from milters.dmarc import DmarcTenant
 from milters.keys import KeyStore, SenderRights
 from milters.signing import SigningTenant
+from milters.tenant import Tenant
 from smailor import clock, log
+from smailor.authentication.trust import Trust
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
+from smailor.dns.resolver import Resolver
 from smailor.domains import service as domains
 from smailor.domains.sealing import Sealer
 from smailor.errors import SmailorError
 from smailor.mailboxes import service as mailboxes
+
+DNS_THREADS = 32
+"""Of a worker: a message asks about ten questions side by side, and most of them are known already."""
 
 
 @click.group()
@@ -23,20 +32,37 @@ def main() -> None:
     """Milters of the mail service, each a process beside Postfix."""
 
 
-@main.command()
-@click.option(
+_CONFIG = click.option(
     "--config", "path", type=click.Path(path_type=Path), help="TOML file; default $SMAILOR_CONFIG or /etc/smailor."
 )
+
+
+@main.command()
+@_CONFIG
 def signing(path: Path | None) -> None:
     """Judge the From of submitted mail and sign it; for submission and non-SMTP mail only."""
+    _serve("signing", path, _signing_tenant, adapter.ContentSession)
+
+
+@main.command()
+@_CONFIG
+def dmarc(path: Path | None) -> None:
+    """Check SPF, DKIM, ARC and DMARC of mail from outside; for port 25 only."""
+    _serve("dmarc", path, _dmarc_tenant, adapter.ArrivalSession)
+
+
+def _serve(
+    name: str, path: Path | None, make_tenant: Callable[[Settings], Tenant], session: type[adapter.Session]
+) -> None:
     try:
         settings = load_settings(path)
-        log.set_up(settings.log.level, "signing-milter")
+        log.set_up(settings.log.level, f"{name}-milter")
         adapter.serve(
-            "signing",
-            settings.milter.signing_socket,
-            settings.milter.signing_workers,
-            lambda: _signing_tenant(settings),
+            name,
+            getattr(settings.milter, f"{name}_socket"),
+            getattr(settings.milter, f"{name}_workers"),
+            lambda: make_tenant(settings),
+            session=session,
         )
     except SmailorError as error:
         raise SystemExit(f"smailor-milter: {error}") from error
@@ -52,6 +78,19 @@ def _signing_tenant(settings: Settings) -> SigningTenant:
         ),
         now=clock.now,
         draw_id=lambda: secrets.token_hex(16),
+    )
+
+
+def _dmarc_tenant(settings: Settings) -> DmarcTenant:
+    service, authentication = settings.service, settings.authentication
+    return DmarcTenant(
+        resolver=Resolver(settings.dns.servers, settings.dns.timeout_seconds),
+        executor=ThreadPoolExecutor(DNS_THREADS, "dns"),
+        seconds=authentication.message_timeout_seconds,
+        authserv_id=authentication.authserv_id or service.hostname,
+        hostname=service.hostname,
+        trust=Trust.of(sealers=authentication.trusted_sealers, forwarders=authentication.known_forwarders),
+        now=clock.now,
     )
 
 

@@ -10,6 +10,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ import Milter
 import milter
 
 from milters import events, workers
-from milters.tenant import Action, AddHeader, Conversation, Envelope, Reply, Tenant, Verdict, try_later
+from milters.tenant import Action, AddHeader, Arrival, Conversation, Envelope, Reply, Tenant, Verdict, try_later
 from smailor.errors import ConfigError
 
 MAX_SOCKET_PATH = 107
@@ -34,7 +35,6 @@ _FAILED = try_later("4.3.0", "Internal error, please try again later")
 _LOG = logging.getLogger(__name__)
 
 
-@Milter.header_leading_space
 class Session(Milter.Base):
     """One connection from Postfix; many messages may come over it, one after the other."""
 
@@ -43,6 +43,7 @@ class Session(Milter.Base):
     _ctx: Any
 
     def __init__(self) -> None:
+        self._arrival = Arrival()
         self._conversation: Conversation | None = None
         self._decided: Verdict | None = None
 
@@ -99,15 +100,15 @@ class Session(Milter.Base):
 
     def _message(self) -> Conversation:
         if self._conversation is None:
-            self._conversation = self.tenant.begin()
+            self._conversation = self.tenant.begin(self._arrival)
             self.in_flight.begin()
         return self._conversation
 
     def _forget(self) -> None:
-        if self._conversation is not None:
-            self._conversation = None
+        conversation, self._conversation, self._decided = self._conversation, None, None
+        if conversation is not None:
             self.in_flight.end()
-        self._decided = None
+            conversation.close()
 
     def _envelope(self) -> Envelope:
         macro = self._ctx.getsymval
@@ -129,6 +130,36 @@ class Session(Milter.Base):
         return _CODES[verdict.action]
 
 
+@Milter.header_leading_space
+class ContentSession(Session):
+    """Shows the tenant what a message says: no callback but for header and body."""
+
+
+@Milter.header_leading_space
+class ArrivalSession(Session):
+    """Shows the tenant how a message reaches us, too. No reply is asked for, so that it costs no round trip."""
+
+    @Milter.noreply
+    def connect(self, hostname: str, family: int, hostaddr: tuple[Any, ...] | str | None) -> Any:
+        """Remember the client; it is another one after XCLIENT."""
+        del hostname, family
+        self._arrival = Arrival(client_ip=str(hostaddr[0]) if isinstance(hostaddr, tuple) else "")
+        return milter.CONTINUE
+
+    @Milter.noreply
+    def hello(self, hostname: str) -> Any:
+        """Remember what the client calls itself."""
+        self._arrival = replace(self._arrival, helo=hostname)
+        return milter.CONTINUE
+
+    @Milter.noreply
+    def envfrom(self, sender: str, *parameters: str) -> Any:
+        """Remember the reverse path."""
+        del parameters
+        self._arrival = replace(self._arrival, mail_from=sender)
+        return milter.CONTINUE
+
+
 def _header_bytes(context: Any, name: str, value: bytes) -> Any:
     return context.getpriv().header(name, value)
 
@@ -140,7 +171,9 @@ def _wire_reply(reply: Reply) -> tuple[str, str, str]:
     return str(reply.code), reply.enhanced, text.replace("%", "%%")
 
 
-def serve(name: str, address: str, count: int, make_tenant: Callable[[], Tenant]) -> None:
+def serve(
+    name: str, address: str, count: int, make_tenant: Callable[[], Tenant], *, session: type[Session] = ContentSession
+) -> None:
     """Listen and serve until SIGTERM or SIGINT, in several processes that share one socket.
 
     Args:
@@ -148,24 +181,25 @@ def serve(name: str, address: str, count: int, make_tenant: Callable[[], Tenant]
         address: `unix:/path`.
         count: worker processes.
         make_tenant: called once in each worker, after the fork: database connections do not survive one.
+        session: what the tenant is shown of a message.
 
     Raises:
         ConfigError: the socket cannot be made; the text says why.
     """
     path = socket_path(address)
     _clear(path)
-    Session.in_flight = workers.InFlight()
-    Milter.factory = Session
+    in_flight = session.in_flight = workers.InFlight()
+    Milter.factory = session
     _register(name, path)
     listener = _open(path)
 
     def work(lifeline: workers.Lifeline) -> None:
-        Session.tenant = make_tenant()
-        workers.leave_when_told(lifeline, listener, Session.in_flight)
+        session.tenant = make_tenant()
+        workers.leave_when_told(lifeline, listener, in_flight)
         try:
             milter.main()
         finally:  # a signal straight to this worker, or libmilter gave up; the parent starts another one
-            Session.in_flight.wait_until_quiet(workers.LEAVE_SECONDS)
+            in_flight.wait_until_quiet(workers.LEAVE_SECONDS)
 
     events.listening(_LOG, address, count)
     try:
@@ -176,6 +210,10 @@ def serve(name: str, address: str, count: int, make_tenant: Callable[[], Tenant]
 
 def _register(name: str, path: Path) -> None:
     milter.set_flags(_ACTIONS)
+    # What a session does not want of these it negotiates away.
+    milter.set_connect_callback(Milter.connect_callback)
+    milter.set_helo_callback(lambda context, hostname: context.getpriv().hello(hostname))
+    milter.set_envfrom_callback(lambda context, *words: context.getpriv().envfrom_bytes(*words))
     milter.set_header_callback(_header_bytes)
     milter.set_body_callback(lambda context, chunk: context.getpriv().body(chunk))
     milter.set_eom_callback(lambda context: context.getpriv().eom())

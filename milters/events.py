@@ -16,6 +16,14 @@ def unsigned(logger: logging.Logger, queue_id: str, *, reason: str) -> None:
     event(logger, logging.INFO, queue_id, "unsigned", reason=reason)
 
 
+def judged(
+    logger: logging.Logger, queue_id: str, *, outcome: str, client: str, domain: str, dmarc: str, reason: str
+) -> None:
+    """Log what becomes of a message from outside, and why."""
+    facts = {"client": client, "domain": domain, "dmarc": dmarc, "reason": reason}
+    event(logger, logging.INFO, queue_id, "judged", outcome=outcome, **facts)
+
+
 def refused(logger: logging.Logger, queue_id: str, *, login: str | None, reason: str) -> None:
     """Log that a message is refused for good."""
     event(logger, logging.WARNING, queue_id, "refused", login=login or "-", reason=reason)

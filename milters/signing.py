@@ -21,7 +21,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from milters import events
-from milters.tenant import AddHeader, Envelope, HeaderEdit, RemoveHeader, Verdict, accept, refuse, try_later
+from milters.tenant import AddHeader, Arrival, Envelope, HeaderEdit, RemoveHeader, Verdict, accept, refuse, try_later
 from smailor.authentication.author import Author, parse_author
 from smailor.authentication.dkim import MessageSigner, SigningIdentity
 from smailor.errors import InvalidInput, TemporaryFailure
@@ -67,8 +67,9 @@ class SigningTenant:
         self.now = now
         self.draw_id = draw_id
 
-    def begin(self) -> "SigningConversation":
-        """Begin a message."""
+    def begin(self, arrival: Arrival) -> "SigningConversation":
+        """Begin a message; who logged in counts, not from where."""
+        del arrival
         return SigningConversation(self)
 
 
@@ -105,6 +106,9 @@ class SigningConversation:
         if envelope.login:
             return self._submitted(envelope, envelope.login.lower())
         return self._born_here(envelope)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def _submitted(self, envelope: Envelope, login: str) -> Verdict:
         queue_id = envelope.queue_id

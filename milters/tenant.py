@@ -21,6 +21,21 @@ class Envelope:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a message reaches us; all empty where the milter does not ask.
+
+    Attributes:
+        client_ip: address of the SMTP client, empty where the MTA does not know it.
+        helo: what it said in HELO or EHLO.
+        mail_from: the reverse path as it was given, in angle brackets.
+    """
+
+    client_ip: str = ""
+    helo: str = ""
+    mail_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AddHeader:
     """Add a header field.
 
@@ -110,9 +125,12 @@ class Conversation(Protocol):
     def end(self, envelope: Envelope) -> Verdict:
         """Decide at the end of the message."""
 
+    def close(self) -> None:
+        """Let go of what the message holds; the last call, decided or given up."""
+
 
 class Tenant(Protocol):
     """A milter's mail knowledge; used by many threads at once."""
 
-    def begin(self) -> Conversation:
-        """Begin a message."""
+    def begin(self, arrival: Arrival) -> Conversation:
+        """Begin a message; called at its first header field."""

@@ -7,13 +7,15 @@ the environment are `SMAILOR_<SECTION>_<KEY>` (lists separated by commas). Nothi
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import ip_network
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
-from smailor.errors import ConfigError
+from smailor.address import DomainName
+from smailor.errors import ConfigError, InvalidInput
 from smailor.log import LEVELS
 
 DEFAULT_PATH = Path("/etc/smailor/smailor.toml")
@@ -128,10 +130,14 @@ class Milter:
     Attributes:
         signing_socket: `unix:/path` that Postfix connects to.
         signing_workers: processes that sign at the same time.
+        dmarc_socket: the same for the milter that checks mail from outside.
+        dmarc_workers: processes that check at the same time.
     """
 
     signing_socket: str = "unix:/run/smailor/signing.sock"
     signing_workers: int = 2
+    dmarc_socket: str = "unix:/run/smailor/dmarc.sock"
+    dmarc_workers: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +157,22 @@ class Policyd:
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """What is done with the verdicts on mail that comes.
+    """How mail from outside is judged, and what is done with the verdicts.
 
     Attributes:
+        authserv_id: our name in Authentication-Results, the same on all hosts of the service; empty: the host name.
+        trusted_sealers: domains whose ARC seals, and those of names below them, are believed: what they have found
+            counts where DMARC fails here.
+        known_forwarders: domains, addresses and networks (`192.0.2.0/24`) that may hand on anybody's mail.
+        message_timeout_seconds: how long one message may wait for the DNS in all.
         dmarc_reports: whether `smailor jobs run dmarc-reports` sends domain owners what was found about their mail.
         dmarc_reports_from: the sender of these reports, an inbox of this service.
     """
 
+    authserv_id: str = ""
+    trusted_sealers: tuple[str, ...] = ()
+    known_forwarders: tuple[str, ...] = ()
+    message_timeout_seconds: float = 5.0
     dmarc_reports: bool = False
     dmarc_reports_from: str = ""
 
@@ -307,18 +322,46 @@ def _check(settings: Settings, text: str, source: str) -> None:
         raise refuse("secrets", "sealing_keys", "needs at least one key")
     if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in settings.secrets.sealing_keys):
         raise refuse("secrets", "sealing_keys", "each is 32 bytes in URL-safe base64 (44 characters)")
-    if settings.authentication.dmarc_reports and "@" not in settings.authentication.dmarc_reports_from:
-        raise refuse("authentication", "dmarc_reports_from", "has to be an inbox of this service when reports are sent")
+    _check_authentication(settings.authentication, refuse)
     if settings.log.level not in LEVELS:
         raise refuse("log", "level", f"expected one of {', '.join(LEVELS)}")
     for section, key, least in (
         ("sending", "messages_per_hour", 1),
         ("milter", "signing_workers", 1),
+        ("milter", "dmarc_workers", 1),
+        ("authentication", "message_timeout_seconds", 0.1),
         ("web", "threads", 1),
         ("dns", "timeout_seconds", 0.1),
     ):
         if getattr(getattr(settings, section), key) < least:
             raise refuse(section, key, f"must be at least {least}")
+
+
+def _check_authentication(authentication: Authentication, refuse: Callable[[str, str, str], ConfigError]) -> None:
+    for name in authentication.trusted_sealers:
+        if not _is_domain(name):
+            raise refuse("authentication", "trusted_sealers", f"{name} is not a domain name")
+    for name in authentication.known_forwarders:
+        if not _is_domain(name) and not _is_network(name):
+            raise refuse("authentication", "known_forwarders", f"{name} is neither a domain name nor a network")
+    if authentication.dmarc_reports and "@" not in authentication.dmarc_reports_from:
+        raise refuse("authentication", "dmarc_reports_from", "has to be an inbox of this service when reports are sent")
+
+
+def _is_domain(text: str) -> bool:
+    try:
+        DomainName.parse(text)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _error(source: str, text: str, section: str, key: str, message: str) -> ConfigError:

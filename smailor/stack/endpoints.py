@@ -23,7 +23,11 @@ def endpoints(wishes: Wishes, accounts: DemoAccounts) -> dict[str, Any]:
         **{name: ports.at(name) for name in ("smtp", "submission", "submissions", "imap", "imaps", "managesieve")},
         "lmtp": f"unix:{layout.socket('lmtp')}",
         "policyd": f"unix:{layout.socket('policyd')}",
-        "milters": {"signing": f"unix:{layout.socket('signing')}", "rspamd": ports.at("rspamd")},
+        "milters": {
+            "signing": f"unix:{layout.socket('signing')}",
+            "dmarc": f"unix:{layout.socket('dmarc')}",
+            "rspamd": ports.at("rspamd"),
+        },
         "resolver": wishes.dns,
         "metrics": {"policyd": f"http://{ports.at('policyd_metrics')}/metrics"},
         "tls_ca": str(layout.ca),

@@ -34,7 +34,8 @@ class Programs:
 
     def after_database(self) -> list[Program]:
         """Our own processes, and Dovecot, which connects to the database when it starts."""
-        return [self._dovecot(), self._internet(), self._policyd(), self._signing(), self._web()]
+        milters = [self._milter("signing"), self._milter("dmarc")]
+        return [self._dovecot(), self._internet(), self._policyd(), *milters, self._web()]
 
     def _program(
         self, name: str, argv: tuple[str, ...], ready: Check, *, umask: int = 0o022, **environment: str
@@ -91,9 +92,9 @@ class Programs:
         argv = self._ours("-m", "policyd", "--config", str(self._layout.config))
         return self._program("policyd", argv, accepts(self._layout.socket("policyd")), umask=_OURS)
 
-    def _signing(self) -> Program:
-        argv = self._ours("-m", "milters", "signing", "--config", str(self._layout.config))
-        return self._program("signing", argv, negotiates(self._layout.socket("signing")), umask=_OURS)
+    def _milter(self, name: str) -> Program:
+        argv = self._ours("-m", "milters", name, "--config", str(self._layout.config))
+        return self._program(name, argv, negotiates(self._layout.socket(name)), umask=_OURS)
 
     def _web(self) -> Program:
         at = self._layout.ports.at("web")

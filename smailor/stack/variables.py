@@ -90,6 +90,7 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_doveadm_url": f"http://{ports.at('doveadm')}/doveadm/v1",
         "smailor_doveadm_api_key": wishes.secrets.doveadm_api_key,
         "smailor_signing_socket": f"unix:{layout.socket('signing')}",
+        "smailor_dmarc_socket": f"unix:{layout.socket('dmarc')}",
         "smailor_policyd_socket": f"unix:{layout.socket('policyd')}",
         "smailor_srs_socket": f"unix:{layout.socket('srs')}",
         "smailor_policyd_metrics": ports.at("policyd_metrics"),

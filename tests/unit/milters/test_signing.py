@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from milters.signing import MAX_KEPT_OCTETS, SigningTenant
-from milters.tenant import Action, AddHeader, Envelope, RemoveHeader
+from milters.tenant import Action, AddHeader, Arrival, Envelope, RemoveHeader
 from smailor.authentication.dkim import SigningIdentity
 from smailor.errors import TemporaryFailure
 
@@ -46,7 +46,7 @@ def judge(keys):
     tenant = SigningTenant(keys=keys, rights=Rights(), now=lambda: NOW, draw_id=lambda: "unique")
 
     def judge(fields, *, login=LOGIN, sender=LOGIN):
-        conversation = tenant.begin()
+        conversation = tenant.begin(Arrival())
         for name, value in fields:
             if verdict := conversation.header(name, value):
                 return verdict
