@@ -230,8 +230,9 @@ def _result(part: Sequence[_Token]) -> MethodResult:
             reason = value
         elif dot and ptype and rest:
             properties.append(Property(ptype.lower(), rest.lower(), value))
-        else:
+        elif dot or not _KEYWORD.match(name):
             raise _invalid("a property is not of the form type.name=value")
+        # Else: Exchange Online writes `dmarc=pass action=none header.from=…`, in the ARC sets of half the world.
     return MethodResult(method.lower(), result.lower(), tuple(properties), reason, comment.strip())
 
 

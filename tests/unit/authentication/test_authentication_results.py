@@ -47,6 +47,13 @@ EXAMPLES = {
         "mx",
         [result("dkim", "pass", ("header", "b", "a/b=")), result("x", "y", ("smtp", "auth", "a b@example.com"))],
     ),
+    b" mx.microsoft.com 1; spf=pass smtp.mailfrom=example.net; dmarc=pass action=none header.from=example.net": (
+        "mx.microsoft.com",
+        [
+            result("spf", "pass", ("smtp", "mailfrom", "example.net")),
+            result("dmarc", "pass", ("header", "from", "example.net")),
+        ],
+    ),
 }  # fmt: skip
 
 
@@ -60,7 +67,7 @@ def test_an_example_of_rfc_8601_is_read(value):
 
 @pytest.mark.parametrize(
     "value",
-    [b"", b" ", b"mx", b"mx 2; none", b"; none", b"mx; spf", b"mx; spf=", b"mx; =pass", b"mx; spf=pass smtp=x", b'mx; spf="pass',
+    [b"", b" ", b"mx", b"mx 2; none", b"; none", b"mx; spf", b"mx; spf=", b"mx; =pass", b"mx; spf=pass smtp.=x", b'mx; spf="pass',
      b"mx; (spf=pass", b"mx; spf=pass x", b"mx; spf=p\xc3\xa4ss", b"mx" + b"; a=b" * 300, b"x" * 70_000],
 )  # fmt: skip
 def test_what_is_none_is_refused(value):
