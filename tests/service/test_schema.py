@@ -6,6 +6,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
 from smailor.accounts import models as _accounts  # noqa: F401 - each room's tables join the metadata
+from smailor.authentication import models as _authentication  # noqa: F401
 from smailor.database import revision, schema
 from smailor.database.base import Base
 from smailor.database.engine import Database
