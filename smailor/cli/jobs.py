@@ -6,8 +6,11 @@ import click
 
 from smailor import clock
 from smailor.accounts import app_passwords, service
+from smailor.authentication import record_service, report_service
+from smailor.authentication.reports import Reporter
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
+from smailor.cli.submission import hand_over
 
 
 def prune_tokens(context: Context) -> dict[str, int]:
@@ -19,7 +22,33 @@ def prune_tokens(context: Context) -> dict[str, int]:
     }
 
 
-JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {"prune-tokens": prune_tokens}
+def dmarc_reports(context: Context) -> dict[str, int]:
+    """Send the DMARC reports of the days that are over, where the operator wants that; delete old counts."""
+    settings, now = context.settings, clock.now()
+    wanted, sender = settings.authentication.dmarc_reports, settings.authentication.dmarc_reports_from
+    run = report_service.Run()
+    if wanted:
+        run = report_service.send_reports(
+            context.database,
+            reporter=Reporter(settings.service.domain, sender),
+            resolver=context.resolver,
+            deliver=lambda recipient, message: hand_over(context.database, settings.web, sender, recipient, message),
+            now=now,
+        )
+    return {
+        "enabled": int(wanted),
+        "policies": run.reports,
+        "sent": run.sent,
+        "refused": run.refused,
+        "waiting": run.waiting,
+        "pruned": record_service.prune(context.database, now=now),
+    }
+
+
+JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
+    "dmarc-reports": dmarc_reports,
+    "prune-tokens": prune_tokens,
+}
 
 
 @click.group()
