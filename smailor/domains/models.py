@@ -60,3 +60,17 @@ class Transport(Base):
     destination: Mapped[domain_text] = mapped_column(unique=True)
     transport: Mapped[name_text]
     created_at: Mapped[moment]
+
+
+class ServiceKey(Base):
+    """A key pair of the service's own domain, where that is no tenant's: it seals what we forward."""
+
+    __tablename__ = "service_keys"
+    __table_args__ = (UniqueConstraint("domain", "selector"),)
+
+    id: Mapped[intpk]
+    domain: Mapped[domain_text]
+    selector: Mapped[name_text]
+    private_key_sealed: Mapped[str]
+    public_key: Mapped[str]
+    created_at: Mapped[moment]
