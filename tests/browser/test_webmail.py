@@ -7,6 +7,9 @@ from playwright.sync_api import Page, expect
 
 from tests.system.running import Inbox, Service, letter, token
 
+# The pages do not depend on the kind of database; test_setting_up.py goes the whole way on both.
+pytestmark = pytest.mark.parametrize("service", ["sqlite"], indirect=True)
+
 SIZES = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 
 
