@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test lint lock
+.PHONY: help up down setup test lint bench-milters lock
 
 PYTHON ?= python3
 ARGS ?=
@@ -28,6 +28,10 @@ test: setup ## Run lint and every test (STAGES="unit service", ARGS="-k name" fo
 
 lint: setup ## Check style, types, imports between rooms, shell scripts and roles
 	@scripts/lint
+
+bench-milters: setup ## Measure the milters beside OpenDKIM and Rspamd, three minutes (ARGS="--rounds 3")
+	@scripts/install-packages bench
+	@exec .venv/bin/python -m bench.milters $(ARGS)
 
 lock: ## Write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
 	@scripts/lock $(ARGS)
