@@ -3,7 +3,6 @@
 import secrets
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -22,9 +21,6 @@ from smailor.domains import service as domains
 from smailor.domains.sealing import Sealer
 from smailor.errors import SmailorError
 from smailor.mailboxes import service as mailboxes
-
-DNS_THREADS = 32
-"""Of a worker: a message asks about ten questions side by side, and most of them are known already."""
 
 
 @click.group()
@@ -72,7 +68,7 @@ def _signing_tenant(settings: Settings) -> SigningTenant:
     database = Database(settings.database.url)
     sealer = Sealer(settings.secrets.sealing_keys)
     return SigningTenant(
-        keys=KeyStore(lambda domain: domains.signing_key(database, domain=domain, sealer=sealer), time.monotonic),
+        keys=KeyStore(lambda domain: domains.signing_keys(database, domain=domain, sealer=sealer), time.monotonic),
         rights=SenderRights(
             lambda login, address: mailboxes.may_send_as(database, login=login, address=address), time.monotonic
         ),
@@ -83,10 +79,10 @@ def _signing_tenant(settings: Settings) -> SigningTenant:
 
 def _dmarc_tenant(settings: Settings) -> DmarcTenant:
     service, authentication = settings.service, settings.authentication
+    seconds = authentication.message_timeout_seconds
     return DmarcTenant(
-        resolver=Resolver(settings.dns.servers, settings.dns.timeout_seconds),
-        executor=ThreadPoolExecutor(DNS_THREADS, "dns"),
-        seconds=authentication.message_timeout_seconds,
+        resolver=Resolver(settings.dns.servers, min(seconds, settings.dns.timeout_seconds)),
+        seconds=seconds,
         authserv_id=authentication.authserv_id or service.hostname,
         hostname=service.hostname,
         trust=Trust.of(sealers=authentication.trusted_sealers, forwarders=authentication.known_forwarders),

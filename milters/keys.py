@@ -24,8 +24,8 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    stored: SigningKey
-    identity: SigningIdentity
+    stored: tuple[SigningKey, ...]
+    identities: tuple[SigningIdentity, ...]
     asked_at: float
 
 
@@ -33,17 +33,17 @@ class KeyStore:
     """Parsed signing keys by domain.
 
     Args:
-        load: returns a domain's current key, or None where it has none; raises TemporaryFailure.
+        load: returns a domain's current keys, one an algorithm, none where it is not ours; raises TemporaryFailure.
         monotonic: seconds of a clock that only moves forward.
     """
 
-    def __init__(self, load: Callable[[str], SigningKey | None], monotonic: Callable[[], float]) -> None:
+    def __init__(self, load: Callable[[str], tuple[SigningKey, ...]], monotonic: Callable[[], float]) -> None:
         self._load = load
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
 
-    def identity(self, domain: str) -> SigningIdentity | None:
-        """Return what to sign with for a domain (A-labels, lower case), or None where it is not ours or has no key.
+    def identities(self, domain: str) -> tuple[SigningIdentity, ...]:
+        """Return what to sign with for a domain (A-labels, lower case): nothing where it is not ours or has no key.
 
         Raises:
             TemporaryFailure: the key cannot be read now, or is unusable.
@@ -51,20 +51,20 @@ class KeyStore:
         now = self._monotonic()
         known = self._known.get(domain)
         if known is not None and now - known.asked_at < FRESH_SECONDS:
-            return known.identity
+            return known.identities
         try:
             stored = self._load(domain)
         except TemporaryFailure as error:
             events.key_unreadable(_LOG, domain, error)
             raise
-        if stored is None:
+        if not stored:
             self._known.pop(domain, None)
-            return None
-        identity = known.identity if known is not None and known.stored == stored else _identity(stored)
+            return ()
+        identities = known.identities if known is not None and known.stored == stored else tuple(map(_identity, stored))
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
-        self._known[domain] = _Known(stored, identity, now)
-        return identity
+        self._known[domain] = _Known(stored, identities, now)
+        return identities
 
 
 class SenderRights:

@@ -40,8 +40,8 @@ _parse_author = lru_cache(maxsize=1024)(parse_author)
 class Keys(Protocol):
     """Where signing keys come from (`milters.keys.KeyStore`)."""
 
-    def identity(self, domain: str) -> SigningIdentity | None:
-        """Return what to sign with, None where the domain is not ours; raises TemporaryFailure."""
+    def identities(self, domain: str) -> tuple[SigningIdentity, ...]:
+        """Return what to sign with, nothing where the domain is not ours; raises TemporaryFailure."""
 
 
 class Rights(Protocol):
@@ -115,32 +115,32 @@ class SigningConversation:
         try:
             author = self._author()
             denied = self._denied(login, author, envelope.sender)
-            identity = self._tenant.keys.identity(author.address.domain.name)
+            identities = self._tenant.keys.identities(author.address.domain.name)
         except InvalidInput as error:
             return _refused(queue_id, login, f"From may not be used by {login}: {error.message}")
         except TemporaryFailure as error:
             return _deferred(queue_id, login, str(error))
         if denied:
             return _refused(queue_id, login, f"{denied} by {login}")
-        if identity is None:
+        if not identities:
             return _deferred(queue_id, login, f"{author.address.domain} has no signing key")
-        return accept(*self._completed(author), self._signature(envelope, identity))
+        return accept(*self._completed(author), *self._signatures(envelope, identities))
 
     def _born_here(self, envelope: Envelope) -> Verdict:
         if "received" in self._count:
             events.unsigned(_LOG, envelope.queue_id, reason="forwarded")
             return accept()
         try:
-            identity = self._tenant.keys.identity(self._author().address.domain.name)
+            identities = self._tenant.keys.identities(self._author().address.domain.name)
         except InvalidInput as error:
             events.unsigned(_LOG, envelope.queue_id, reason=error.message)
             return accept()
         except TemporaryFailure as error:
             return _deferred(envelope.queue_id, None, str(error))
-        if identity is None:
+        if not identities:
             events.unsigned(_LOG, envelope.queue_id, reason="its From is in no domain of ours")
             return accept()
-        return accept(self._signature(envelope, identity))
+        return accept(*self._signatures(envelope, identities))
 
     def _author(self) -> Author:
         """Return the one author; raises InvalidInput."""
@@ -173,10 +173,17 @@ class SigningConversation:
             self._signer.header(field.name, field.value.encode("ascii"))
         return edits + added
 
-    def _signature(self, envelope: Envelope, identity: SigningIdentity) -> AddHeader:
-        value = self._signer.signature(identity, now=self._tenant.now())
-        events.signed(_LOG, envelope.queue_id, domain=identity.domain, selector=identity.selector, login=envelope.login)
-        return AddHeader("DKIM-Signature", value, on_top=True)
+    def _signatures(self, envelope: Envelope, identities: tuple[SigningIdentity, ...]) -> list[AddHeader]:
+        """One signature an algorithm, all over the same message: none of them signs another."""
+        now = self._tenant.now()
+        fields = []
+        for identity in identities:
+            value = self._signer.signature(identity, now=now)
+            events.signed(
+                _LOG, envelope.queue_id, domain=identity.domain, selector=identity.selector, login=envelope.login
+            )
+            fields.append(AddHeader("DKIM-Signature", value, on_top=True))
+        return fields
 
 
 def _refused(queue_id: str, login: str, reason: str) -> Verdict:

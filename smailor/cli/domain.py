@@ -26,6 +26,19 @@ def domain_add(context: Context, name: str, workspace: str, as_json: bool) -> No
     show(view, as_json=as_json)
 
 
+@domain.command("add-ed25519-key")
+@click.argument("name")
+@workspace_option
+@json_option
+@click.pass_obj
+def domain_add_ed25519_key(context: Context, name: str, workspace: str, as_json: bool) -> None:
+    """Sign a domain's mail with Ed25519 beside RSA; publish the record that `domain records` then lists."""
+    view = service.add_ed25519_key(
+        context.database, workspace=workspace, name=name, sealer=context.sealer, now=clock.now()
+    )
+    show(view, as_json=as_json)
+
+
 @domain.command("list")
 @click.option("--workspace", help="Of this workspace only.")
 @json_option

@@ -46,6 +46,7 @@ class DkimKey(Base):
     id: Mapped[intpk]
     domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"))
     selector: Mapped[name_text]
+    algorithm: Mapped[name_text]
     private_key_sealed: Mapped[str]
     public_key: Mapped[str]
     created_at: Mapped[moment]

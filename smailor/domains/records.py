@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from smailor.domains.dkim_keys import key_record
+from smailor.domains.dkim_keys import Algorithm, key_record
 
 CHALLENGE_LABEL = "_smailor-challenge"
 """Label below the domain where ownership is shown, so that other TXT records stay untouched."""
@@ -43,6 +43,15 @@ class WantedRecord:
     value: str
     purpose: str
     required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """The public half of a DKIM key, as `dkim_keys.KeyPair` has it."""
+
+    selector: str
+    public_key: str
+    algorithm: Algorithm
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +90,14 @@ def challenge_record(domain: str, token: str) -> WantedRecord:
 
 
 def wanted_records(
-    domain: str, token: str, keys: Sequence[tuple[str, str]], service: ServiceNames
+    domain: str, token: str, keys: Sequence[PublishedKey], service: ServiceNames
 ) -> tuple[WantedRecord, ...]:
     """Return all records that a domain wants.
 
     Args:
         domain: the domain's normal form.
         token: its verification token.
-        keys: (selector, public key in base64) of each DKIM key.
+        keys: its DKIM keys.
         service: the service's names.
     """
     spf = f"v=spf1 include:{service.spf_include} -all" if service.spf_include else "v=spf1 mx -all"
@@ -99,12 +108,12 @@ def wanted_records(
         *(
             WantedRecord(
                 "TXT",
-                f"{selector}._domainkey.{domain}",
-                key_record(public_key),
+                f"{key.selector}._domainkey.{domain}",
+                key_record(key.public_key, key.algorithm),
                 "DKIM: the key with which receivers check that a message is yours and unchanged.",
-                required=True,
+                required=key.algorithm is Algorithm.RSA,
             )
-            for selector, public_key in keys
+            for key in keys
         ),
         WantedRecord(
             "TXT",

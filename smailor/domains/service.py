@@ -13,9 +13,10 @@ from smailor.accounts import service as accounts
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
-from smailor.domains.dkim_keys import generate_key_pair, selector_for
+from smailor.domains.dkim_keys import Algorithm, KeyPair, generate_key_pair, selector_for
 from smailor.domains.models import DkimKey, Domain
 from smailor.domains.records import (
+    PublishedKey,
     RecordCheck,
     RecordState,
     ServiceNames,
@@ -43,10 +44,11 @@ class DomainView:
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """The key that signs a verified domain's mail."""
+    """A key that signs a verified domain's mail."""
 
     domain: str
     selector: str
+    algorithm: Algorithm
     private_key_pem: str
 
 
@@ -82,14 +84,7 @@ def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer,
             verified_at=None,
             created_at=now,
         )
-        domain.dkim_keys.append(
-            DkimKey(
-                selector=selector_for(now),
-                private_key_sealed=sealer.seal(keys.private_key_pem),
-                public_key=keys.public_key,
-                created_at=now,
-            )
-        )
+        domain.dkim_keys.append(_new_key(Algorithm.RSA, keys, sealer, now))
         session.add(domain)
         session.flush()
         return _view(domain, workspace)
@@ -142,7 +137,7 @@ def wanted_records(database: Database, *, workspace: str, name: str, service: Se
     """
     with database.snapshot() as session:
         domain = _domain(session, workspace, name)
-        keys = [(key.selector, key.public_key) for key in domain.dkim_keys]
+        keys = [PublishedKey(key.selector, key.public_key, Algorithm(key.algorithm)) for key in domain.dkim_keys]
         return _wanted_records(domain.name, domain.verification_token, keys, service)
 
 
@@ -197,24 +192,63 @@ def delete_domain_in(session: Session, workspace: str, name: str) -> None:
     session.delete(_domain(session, workspace, name))
 
 
-def signing_key(database: Database, *, domain: str, sealer: Sealer) -> SigningKey | None:
-    """Return the newest key of a verified domain, or None where there is no such domain or no key.
+def add_ed25519_key(database: Database, *, workspace: str, name: str, sealer: Sealer, now: datetime) -> DomainView:
+    """Give a domain an Ed25519 key, whose signatures go beside the RSA ones (RFC 8463).
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        name: the domain.
+        sealer: seals the private key.
+        now: the present moment.
 
     Raises:
-        TemporaryFailure: the database does not answer, or the key cannot be unsealed.
+        NotFound: the workspace has no such domain.
+        Conflict: the domain has such a key already.
+    """
+    with database.transaction() as session:
+        domain = _domain(session, workspace, name)
+        if any(key.algorithm == Algorithm.ED25519 for key in domain.dkim_keys):
+            raise Conflict(f"{domain.name} has an Ed25519 key already")
+        domain.dkim_keys.append(_new_key(Algorithm.ED25519, generate_key_pair(Algorithm.ED25519), sealer, now))
+        session.flush()
+        return _view(domain, workspace)
+
+
+def signing_keys(database: Database, *, domain: str, sealer: Sealer) -> tuple[SigningKey, ...]:
+    """Return the newest key of each algorithm of a verified domain, none where there is no such domain or no key.
+
+    Raises:
+        TemporaryFailure: the database does not answer, or a key cannot be unsealed.
     """
     query = (
         select(DkimKey)
         .join(Domain, DkimKey.domain_id == Domain.id)
         .where(Domain.name == domain, Domain.verified_at.is_not(None))
-        .order_by(DkimKey.id.desc())
-        .limit(1)
+        .order_by(DkimKey.id)
     )
     with database.snapshot() as session:
-        key = session.scalar(query)
-        if key is None:
-            return None
-        return SigningKey(domain, key.selector, sealer.unseal(key.private_key_sealed))
+        newest = {key.algorithm: key for key in session.scalars(query)}
+        return tuple(
+            SigningKey(domain, key.selector, Algorithm(key.algorithm), sealer.unseal(key.private_key_sealed))
+            for key in newest.values()
+        )
+
+
+def signing_key(database: Database, *, domain: str, sealer: Sealer) -> SigningKey | None:
+    """Return the newest RSA key of a verified domain (ARC knows no other), or None; errors as in `signing_keys`."""
+    keys = signing_keys(database, domain=domain, sealer=sealer)
+    return next((key for key in keys if key.algorithm is Algorithm.RSA), None)
+
+
+def _new_key(algorithm: Algorithm, keys: KeyPair, sealer: Sealer, now: datetime) -> DkimKey:
+    return DkimKey(
+        selector=selector_for(now, algorithm),
+        algorithm=algorithm,
+        private_key_sealed=sealer.seal(keys.private_key_pem),
+        public_key=keys.public_key,
+        created_at=now,
+    )
 
 
 def _look_up(resolver: DnsClient, record: WantedRecord) -> tuple[str, ...] | None:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.domains import service
-from smailor.domains.dkim_keys import generate_key_pair, key_record, selector_for
+from smailor.domains.dkim_keys import Algorithm, generate_key_pair, key_record, selector_for
 from smailor.domains.models import ServiceKey
 from smailor.domains.records import MX_PREFERENCE, ServiceNames, WantedRecord
 from smailor.domains.sealing import Sealer
@@ -40,7 +40,7 @@ def service_key(database: Database, *, domain: str, sealer: Sealer, now: datetim
         row = _newest(session, name)
     if row is None:
         row = _make(database, name, sealer, now)
-    return SigningKey(name, row.selector, sealer.unseal(row.private_key_sealed))
+    return SigningKey(name, row.selector, Algorithm.RSA, sealer.unseal(row.private_key_sealed))
 
 
 def service_records(

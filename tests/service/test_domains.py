@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from smailor.dns.fake import FakeResolver
 from smailor.domains import service, transports
+from smailor.domains.dkim_keys import Algorithm
 from smailor.domains.records import RecordState, ServiceNames
 from smailor.domains.sealing import Sealer
 from smailor.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
@@ -65,6 +66,27 @@ def test_an_unverified_domain_signs_nothing(house):
     house.claim("acme", "acme.test")
     assert service.signing_key(house.database, domain="acme.test", sealer=house.sealer) is None
     assert service.signing_key(house.database, domain="unknown.test", sealer=house.sealer) is None
+
+
+def test_an_ed25519_key_signs_beside_rsa_and_is_asked_for_in_dns(house):
+    house.workspace("acme", "acme.test")
+    here = {"workspace": "acme", "name": "acme.test"}
+    service.add_ed25519_key(house.database, **here, sealer=house.sealer, now=house.now)
+    keys = service.signing_keys(house.database, domain="acme.test", sealer=house.sealer)
+    assert [(key.algorithm, key.selector) for key in keys] == [
+        (Algorithm.RSA, "s20261123"),
+        (Algorithm.ED25519, "e20261123"),
+    ]
+    assert service.signing_key(house.database, domain="acme.test", sealer=house.sealer) == keys[0]
+    (record,) = [
+        record
+        for record in service.wanted_records(house.database, **here, service=NAMES)
+        if record.name == "e20261123._domainkey.acme.test"
+    ]
+    assert record.value.startswith("v=DKIM1; k=ed25519; p=")
+    assert not record.required
+    with pytest.raises(Conflict, match="already"):
+        service.add_ed25519_key(house.database, **here, sealer=house.sealer, now=house.now)
 
 
 def test_check_shows_each_wanted_record_beside_what_is_seen(house):

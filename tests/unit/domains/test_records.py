@@ -3,8 +3,9 @@
 import dns.zone
 import pytest
 
-from smailor.domains.dkim_keys import generate_key_pair
+from smailor.domains.dkim_keys import Algorithm, generate_key_pair
 from smailor.domains.records import (
+    PublishedKey,
     RecordState,
     ServiceNames,
     WantedRecord,
@@ -23,7 +24,7 @@ def records():
     key = generate_key_pair().public_key
     return {
         (record.kind, record.name): record
-        for record in wanted_records("acme.test", "token", [("s20261123", key)], SERVICE)
+        for record in wanted_records("acme.test", "token", [PublishedKey("s20261123", key, Algorithm.RSA)], SERVICE)
     }
 
 

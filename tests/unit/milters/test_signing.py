@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from milters.signing import MAX_KEPT_OCTETS, SigningTenant
 from milters.tenant import Action, AddHeader, Arrival, Envelope, RemoveHeader
@@ -23,11 +24,14 @@ WHOLE = [
 class Keys:
     def __init__(self):
         self.down = False
+        self.keys = [KEY]
 
-    def identity(self, domain):
+    def identities(self, domain):
         if self.down:
             raise TemporaryFailure("the database does not answer")
-        return SigningIdentity(domain, "s1", KEY) if domain == "acme.test" else None
+        return tuple(SigningIdentity(domain, f"s{n}", key) for n, key in enumerate(self.keys, 1)) * (
+            domain == "acme.test"
+        )
 
 
 class Rights:
@@ -62,6 +66,14 @@ def test_a_whole_message_gets_one_edit_its_signature_on_top(judge):
     [edit] = verdict.edits
     assert (edit.name, edit.on_top) == ("DKIM-Signature", True)
     assert "d=acme.test; s=s1;" in edit.value
+
+
+def test_each_algorithm_signs_the_same_message_and_none_signs_the_other(judge, keys):
+    keys.keys.append(Ed25519PrivateKey.generate())
+    first, second = judge(WHOLE).edits
+    assert "a=rsa-sha256;" in first.value
+    assert "a=ed25519-sha256;" in second.value
+    assert "dkim-signature" not in first.value + second.value
 
 
 def test_date_and_message_id_are_added_and_signed_when_missing(judge):
