@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 from policyd.answers import Answers
+from policyd.maps import LookupServer, SrsTable
 from policyd.metrics import Metrics, Reading
 from policyd.scrape import serve_metrics
 from policyd.server import PolicyServer
-from smailor import log
+from smailor import clock, log
+from smailor.authentication.srs_secrets import srs_secrets
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
 from smailor.errors import SmailorError
@@ -61,19 +63,32 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await server.start(settings.policyd.socket)
+    lookups = LookupServer(_srs_table(settings, metrics), metrics)
     page = None
     try:
+        if settings.policyd.srs_socket:
+            await lookups.start(settings.policyd.srs_socket)
         if settings.policyd.metrics:
             page = await serve_metrics(settings.policyd.metrics, metrics.page)
         log.event(logger, logging.INFO, None, "listening", on=settings.policyd.socket, database=database.dialect)
         await stop.wait()
     finally:
         await server.stop(STOP_SECONDS)
+        await lookups.stop()
         if page is not None:
             page.close()
         await asyncio.to_thread(service.close, CLOSE_SECONDS)
         database.dispose()
     log.event(logger, logging.INFO, None, "stopped")
+
+
+def _srs_table(settings: Settings, metrics: Metrics) -> SrsTable:
+    return SrsTable(
+        domain=settings.service.forwarding_domain,
+        secrets=srs_secrets(settings.secrets.sealing_keys),
+        now=clock.now,
+        metrics=metrics,
+    )
 
 
 def allow_open_files() -> None:

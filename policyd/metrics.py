@@ -80,6 +80,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.decisions = Counts("smailor_policyd_decisions_total", "Answers given, by their kind.", "kind")
+        self.lookups = Counts("smailor_policyd_lookups_total", "Look-ups of rewritten senders, by outcome.", "outcome")
         self.closed = Counts(
             "smailor_policyd_closed_total", "Connections closed because something was wrong, by what was wrong.", "kind"
         )
@@ -88,7 +89,13 @@ class Metrics:
 
     def page(self) -> str:
         """Return the page."""
-        metrics: list[Counts | Durations | Reading] = [self.decisions, self.closed, self.answer_seconds, *self.readings]
+        metrics: list[Counts | Durations | Reading] = [
+            self.decisions,
+            self.lookups,
+            self.closed,
+            self.answer_seconds,
+            *self.readings,
+        ]
         return "".join(f"{line}\n" for metric in metrics for line in metric.lines())
 
 

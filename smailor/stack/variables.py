@@ -126,6 +126,8 @@ def _postfix(wishes: Wishes) -> Variables:
         "postfix_rate_limit_exceptions": [_LOOPBACK],
         "postfix_sasl_socket": str(layout.socket("sasl")),
         "postfix_policy_socket": f"unix:{layout.socket('policyd')}",
+        "postfix_srs_domain": SRS_DOMAIN,
+        "postfix_srs_socket": f"unix:{layout.socket('srs')}",
         "postfix_lmtp_socket": f"unix:{layout.socket('lmtp')}",
         "postfix_smtp_port": str(ports.of("internet")),
         "postfix_smtp_bind_address": "127.0.0.1",

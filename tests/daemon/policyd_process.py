@@ -52,6 +52,7 @@ class Daemon:
             sealing_keys = ["{"A" * 43}="]
             [policyd]
             socket = "{self.socket}"
+            srs_socket = "unix:{directory}/srs.sock"
             metrics = "127.0.0.1:{self.metrics_port}"
             [sending]
             messages_per_hour = {limit}
