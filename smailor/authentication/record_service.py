@@ -4,7 +4,6 @@ The space is bounded: equal messages share a row, a policy's owner and a day hav
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from smailor.authentication.models import DmarcCount, DmarcReport
 from smailor.authentication.report_facts import digest_of, facts_of
-from smailor.authentication.report_row import ReportRow
+from smailor.authentication.report_row import Counted
 from smailor.database.engine import Database
 
 MAX_ROWS_OF_POLICY = 5_000
@@ -25,21 +24,6 @@ KEEP = timedelta(days=7)
 _ROWS_A_STATEMENT = 500
 
 _Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What messages are counted under.
-
-    Attributes:
-        day: in UTC.
-        row: what was found.
-        policy: the text of the policy record.
-    """
-
-    day: date
-    row: ReportRow
-    policy: str
 
 
 def record(database: Database, counts: Mapping[Counted, int], *, now: datetime) -> int:

@@ -13,8 +13,7 @@ from datetime import UTC, datetime
 from smailor import log
 from smailor.authentication.dmarc_record import Policy
 from smailor.authentication.evaluate import AuthenticationResult
-from smailor.authentication.record_service import Counted
-from smailor.authentication.report_row import Override, report_row
+from smailor.authentication.report_row import Counted, Override, report_row
 from smailor.errors import TemporaryFailure
 
 FLUSH_SECONDS = 3.0

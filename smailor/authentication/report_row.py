@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from smailor.authentication.dmarc_record import Policy
 from smailor.authentication.evaluate import AuthenticationResult
@@ -102,6 +103,21 @@ class ReportRow:
     envelope_from: str
     dkim: tuple[DkimFact, ...]
     spf: SpfFact | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What messages are counted under.
+
+    Attributes:
+        day: in UTC.
+        row: what was found.
+        policy: the text of the policy record.
+    """
+
+    day: date
+    row: ReportRow
+    policy: str
 
 
 def report_row(

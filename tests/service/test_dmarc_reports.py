@@ -11,8 +11,8 @@ from sqlalchemy import select
 
 from smailor.authentication import record_service
 from smailor.authentication.models import DmarcCount, DmarcReport
-from smailor.authentication.record_service import Counted, prune, record
-from smailor.authentication.report_row import Disposition, DkimFact, ReportRow, SpfFact
+from smailor.authentication.record_service import prune, record
+from smailor.authentication.report_row import Counted, Disposition, DkimFact, ReportRow, SpfFact
 from smailor.authentication.report_service import CLAIM, Delivery, send_reports
 from smailor.authentication.reports import Reporter
 from smailor.dns.fake import FakeResolver
