@@ -9,18 +9,24 @@ import click
 
 from milters import adapter
 from milters.dmarc import DmarcTenant
+from milters.forwarding import Forwarder, Routes
 from milters.keys import KeyStore, SenderRights
 from milters.signing import SigningTenant
 from milters.tenant import Tenant
 from smailor import clock, log
+from smailor.authentication import record_service
+from smailor.authentication.recorder import EvaluationRecorder
+from smailor.authentication.srs_secrets import srs_secrets
 from smailor.authentication.trust import Trust
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
 from smailor.dns.resolver import Resolver
 from smailor.domains import service as domains
 from smailor.domains.sealing import Sealer
+from smailor.domains.service_keys import service_key
 from smailor.errors import SmailorError
 from smailor.mailboxes import service as mailboxes
+from smailor.mailboxes.routing import is_forwarded_outside
 
 
 @click.group()
@@ -79,13 +85,34 @@ def _signing_tenant(settings: Settings) -> SigningTenant:
 
 def _dmarc_tenant(settings: Settings) -> DmarcTenant:
     service, authentication = settings.service, settings.authentication
-    seconds = authentication.message_timeout_seconds
+    database = Database(settings.database.url)
+    authserv_id = authentication.authserv_id or service.hostname
     return DmarcTenant(
-        resolver=Resolver(settings.dns.servers, min(seconds, settings.dns.timeout_seconds)),
-        seconds=seconds,
-        authserv_id=authentication.authserv_id or service.hostname,
+        resolver=Resolver(settings.dns.servers, settings.dns.timeout_seconds),
+        seconds=authentication.message_timeout_seconds,
+        authserv_id=authserv_id,
         hostname=service.hostname,
         trust=Trust.of(sealers=authentication.trusted_sealers, forwarders=authentication.known_forwarders),
+        now=clock.now,
+        forwarder=_forwarder(settings, database, authserv_id),
+        recorder=EvaluationRecorder(lambda counts: record_service.record(database, counts, now=clock.now())),
+    )
+
+
+def _forwarder(settings: Settings, database: Database, authserv_id: str) -> Forwarder:
+    domain, srs_domain = settings.service.domain, settings.service.forwarding_domain
+    sealer = Sealer(settings.secrets.sealing_keys)
+    keys = KeyStore(lambda name: (service_key(database, domain=name, sealer=sealer, now=clock.now()),), time.monotonic)
+    return Forwarder(
+        routes=Routes(
+            lambda recipient: is_forwarded_outside(database, recipient=recipient),
+            srs_domain=srs_domain,
+            monotonic=time.monotonic,
+        ),
+        identity=lambda: keys.identities(domain)[0],
+        authserv_id=authserv_id,
+        srs_domain=srs_domain,
+        srs_secret=srs_secrets(settings.secrets.sealing_keys)[0],
         now=clock.now,
     )
 

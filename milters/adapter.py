@@ -18,7 +18,18 @@ import Milter
 import milter
 
 from milters import events, workers
-from milters.tenant import Action, AddHeader, Arrival, Conversation, Envelope, Reply, Tenant, Verdict, try_later
+from milters.tenant import (
+    Action,
+    AddHeader,
+    Arrival,
+    ChangeSender,
+    Conversation,
+    Envelope,
+    Reply,
+    Tenant,
+    Verdict,
+    try_later,
+)
 from smailor.errors import ConfigError
 
 MAX_SOCKET_PATH = 107
@@ -28,9 +39,11 @@ SOCKET_MODE = 0o660
 MAX_REPLY = 400
 """Characters of a reply's text; RFC 5321 section 4.5.3.1.5 allows 512 octets a line."""
 
-_ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.SETSYMLIST
+_ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.CHGFROM | milter.SETSYMLIST
 _CODES = {Action.ACCEPT: milter.ACCEPT, Action.REFUSE: milter.REJECT, Action.TRY_LATER: milter.TEMPFAIL}
 _STAGES = (milter.M_CONNECT, milter.M_HELO, milter.M_ENVRCPT, milter.M_DATA, milter.M_EOH, milter.M_EOM)
+_UNREADABLE = "\ufffd"
+"""Stands for an envelope sender that is no UTF-8: not empty, and nobody's address."""
 _FAILED = try_later("4.3.0", "Internal error, please try again later")
 _LOG = logging.getLogger(__name__)
 
@@ -112,7 +125,11 @@ class Session(Milter.Base):
 
     def _envelope(self) -> Envelope:
         macro = self._ctx.getsymval
-        return Envelope(macro("i") or "-", macro("{auth_authen}") or None, macro("{mail_addr}") or "")
+        try:
+            sender = macro("{mail_addr}") or ""
+        except UnicodeDecodeError:  # strangers send such; a login of that kind would be nobody's and is 451
+            sender = _UNREADABLE
+        return Envelope(macro("i") or "-", macro("{auth_authen}") or None, sender)
 
     def _fail(self, step: str) -> None:
         events.failed(_LOG, self._ctx.getsymval("i"), step)
@@ -123,6 +140,8 @@ class Session(Milter.Base):
             if isinstance(edit, AddHeader):
                 # Towards an MTA folds are line feeds; it makes line ends of them.
                 self._ctx.addheader(edit.name, edit.value.replace("\r\n", "\n"), 0 if edit.on_top else -1)
+            elif isinstance(edit, ChangeSender):
+                self._ctx.chgfrom(f"<{edit.sender}>")
             else:
                 self._ctx.chgheader(edit.name, edit.occurrence, None)
         if verdict.reply is not None:
@@ -156,7 +175,14 @@ class ArrivalSession(Session):
     def envfrom(self, sender: str, *parameters: str) -> Any:
         """Remember the reverse path."""
         del parameters
-        self._arrival = replace(self._arrival, mail_from=sender)
+        self._arrival = replace(self._arrival, mail_from=sender, recipients=())
+        return milter.CONTINUE
+
+    @Milter.noreply
+    def envrcpt(self, recipient: str, *parameters: str) -> Any:
+        """Remember a forward path."""
+        del parameters
+        self._arrival = replace(self._arrival, recipients=(*self._arrival.recipients, recipient))
         return milter.CONTINUE
 
 
@@ -195,11 +221,12 @@ def serve(
 
     def work(lifeline: workers.Lifeline) -> None:
         session.tenant = make_tenant()
-        workers.leave_when_told(lifeline, listener, in_flight)
+        workers.leave_when_told(lifeline, listener, in_flight, last=session.tenant.close)
         try:
             milter.main()
         finally:  # a signal straight to this worker, or libmilter gave up; the parent starts another one
             in_flight.wait_until_quiet(workers.LEAVE_SECONDS)
+            session.tenant.close()
 
     events.listening(_LOG, address, count)
     try:
@@ -214,6 +241,7 @@ def _register(name: str, path: Path) -> None:
     milter.set_connect_callback(Milter.connect_callback)
     milter.set_helo_callback(lambda context, hostname: context.getpriv().hello(hostname))
     milter.set_envfrom_callback(lambda context, *words: context.getpriv().envfrom_bytes(*words))
+    milter.set_envrcpt_callback(lambda context, *words: context.getpriv().envrcpt_bytes(*words))
     milter.set_header_callback(_header_bytes)
     milter.set_body_callback(lambda context, chunk: context.getpriv().body(chunk))
     milter.set_eom_callback(lambda context: context.getpriv().eom())

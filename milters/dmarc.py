@@ -12,27 +12,44 @@ A chain sealed by somebody whom the operator trusts, or a forwarder known to the
 malformed From), 2 and 3 a 4, told about in X-Smailor-DMARC. Whatever is accepted carries our Authentication-Results,
 and nothing that a stranger wrote in our name: no Authentication-Results of our id (RFC 8601 section 5), no X-Smailor-*.
 
+What an alias sends on to the outside leaves sealed and with a sender of ours (forwarding.py), and every message that is
+accepted or refused for good is noted for the reports to its domain's owner.
+
 No protocol here (that is adapter.py's) and no network: the DNS client comes in.
 """
 
 import enum
 import logging
 from collections.abc import Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
 
 from milters import events
-from milters.tenant import AddHeader, Arrival, Envelope, HeaderEdit, RemoveHeader, Verdict, accept, refuse, try_later
+from milters.forwarding import Forwarded, Forwarder
+from milters.tenant import (
+    AddHeader,
+    Arrival,
+    Edit,
+    Envelope,
+    HeaderEdit,
+    RemoveHeader,
+    Verdict,
+    accept,
+    refuse,
+    try_later,
+)
 from smailor.authentication.authentication_results import forged, write
 from smailor.authentication.dmarc_record import Policy
 from smailor.authentication.evaluate import AuthenticationResult, Evaluation
 from smailor.authentication.evaluate import Envelope as Claims
+from smailor.authentication.recorder import EvaluationRecorder
+from smailor.authentication.report_row import Override, OverrideType
 from smailor.authentication.trust import Trust
 from smailor.dns.answer import DnsClient
+from smailor.errors import TemporaryFailure
 
 MAX_KEPT_OCTETS = 1024 * 1024
-"""Of header, which is kept until the end of the message. Postfix cuts a single field at 102,400."""
+"""Of header, which is kept until the end of the message. Postfix cuts a single field at 60,000 for a milter."""
 MAX_REASON = 300
 """Characters of a reason in a header field of ours."""
 
@@ -92,6 +109,7 @@ def judge(result: AuthenticationResult, *, trust: Trust, client_ip: str) -> Judg
 
 
 _WANTED = {Policy.NONE: Outcome.PASS, Policy.QUARANTINE: Outcome.JUNK, Policy.REJECT: Outcome.REFUSE}
+_DONE = {outcome: policy for policy, outcome in _WANTED.items()}
 
 
 class DmarcTenant:
@@ -99,29 +117,32 @@ class DmarcTenant:
 
     Args:
         resolver: answers DNS questions; used by many threads at once.
-        executor: threads that ask them side by side.
         seconds: how long one message may wait for the DNS in all.
         authserv_id: our name in Authentication-Results.
         hostname: our name to the domain's owners.
         trust: whose word counts beside the author's domain.
         now: the present moment.
+        forwarder: prepares what goes on to the outside; None: nothing does.
+        recorder: notes what was found, for reports; None: nobody does.
     """
 
     def __init__(
         self,
         *,
         resolver: DnsClient,
-        executor: Executor | None,
         seconds: float,
         authserv_id: str,
         hostname: str,
         trust: Trust,
         now: Callable[[], datetime],
+        forwarder: Forwarder | None = None,
+        recorder: EvaluationRecorder | None = None,
     ) -> None:
         self.authserv_id = authserv_id
         self.trust = trust
+        self.forwarder = forwarder
+        self._recorder = recorder
         self._resolver = resolver
-        self._executor = executor
         self._seconds = seconds
         self._hostname = hostname
         self._now = now
@@ -130,14 +151,35 @@ class DmarcTenant:
         """Begin a message."""
         return DmarcConversation(self, arrival)
 
+    def close(self) -> None:
+        """Write down what was noted."""
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def note(self, arrival: Arrival, result: AuthenticationResult, judgement: Judgement) -> None:
+        """Note a message for the reports; one that is to be sent again is noted then."""
+        if self._recorder is None or judgement.outcome is Outcome.WAIT:
+            return
+        self._recorder.note(
+            result,
+            source_ip=arrival.client_ip,
+            mail_from=arrival.mail_from,
+            applied=_DONE[judgement.outcome],
+            override=Override(OverrideType.TRUSTED_FORWARDER, judgement.override) if judgement.override else None,
+            now=self._now(),
+        )
+
     def evaluation(self, arrival: Arrival, fields: list[tuple[str, bytes]]) -> Evaluation:
-        """Begin the checks of a message whose header has come."""
+        """Begin the checks of a message whose header has come.
+
+        Each asks the DNS in threads of its own, made when the cache does not know everything: in threads that all
+        messages share, those whose DNS is silent would hold up the others.
+        """
         return Evaluation(
             Claims(arrival.client_ip, arrival.helo, arrival.mail_from),
             fields,
             resolver=self._resolver,
             now=self._now(),
-            executor=self._executor,
             seconds=self._seconds,
             receiver=self._hostname,
         )
@@ -146,7 +188,7 @@ class DmarcTenant:
 class DmarcConversation:
     """One message on its way in. Its header is kept, its body is not."""
 
-    __slots__ = ("_arrival", "_evaluation", "_fields", "_kept", "_tenant")
+    __slots__ = ("_arrival", "_evaluation", "_fields", "_kept", "_onward", "_tenant", "_unknown")
 
     def __init__(self, tenant: DmarcTenant, arrival: Arrival) -> None:
         self._tenant = tenant
@@ -154,6 +196,8 @@ class DmarcConversation:
         self._fields: list[tuple[str, bytes]] = []
         self._kept = 0
         self._evaluation: Evaluation | None = None
+        self._onward: Forwarded | None = None
+        self._unknown: TemporaryFailure | None = None
 
     def header(self, name: str, value: bytes) -> Verdict | None:
         """Take a header field."""
@@ -167,6 +211,8 @@ class DmarcConversation:
     def body(self, chunk: bytes) -> None:
         """Take the next octets of the body; the DNS is asked when the first of them come."""
         self._begun().feed(chunk)
+        if self._onward is not None:
+            self._onward.feed(chunk)
 
     def end(self, envelope: Envelope) -> Verdict:
         """Judge the message."""
@@ -181,11 +227,18 @@ class DmarcConversation:
             dmarc=result.dmarc.status.value,
             reason=judgement.override or judgement.reason,
         )
-        if judgement.outcome is Outcome.REFUSE:
-            return refuse("5.7.1", _refusal(result, judgement))
         if judgement.outcome is Outcome.WAIT:
             return try_later("4.7.0", f"{_capital(judgement.reason)}; please try again later")
-        return accept(*self._removals(), *self._marks(judgement, result), self._results(result))
+        if judgement.outcome is Outcome.REFUSE:
+            self._tenant.note(self._arrival, result, judgement)
+            return refuse("5.7.1", _refusal(result, judgement))
+        try:
+            onward = self._onward_edits(envelope, result)
+        except TemporaryFailure as error:
+            events.undecided(_LOG, envelope.queue_id, reason=str(error))
+            return try_later("4.3.0", "This message cannot be handled now, please try again later")
+        self._tenant.note(self._arrival, result, judgement)
+        return accept(*self._removals(), *self._marks(judgement, result), self._results(result), *onward)
 
     def close(self) -> None:
         """Ask the DNS nothing more."""
@@ -195,7 +248,20 @@ class DmarcConversation:
     def _begun(self) -> Evaluation:
         if self._evaluation is None:
             self._evaluation = self._tenant.evaluation(self._arrival, self._fields)
+            if self._tenant.forwarder is not None:
+                try:
+                    self._onward = self._tenant.forwarder.begin(self._arrival.recipients, self._fields)
+                except TemporaryFailure as error:
+                    self._unknown = error  # what is refused anyway need not wait for it
         return self._evaluation
+
+    def _onward_edits(self, envelope: Envelope, result: AuthenticationResult) -> tuple[Edit, ...]:
+        """Return what a message needs that goes on to the outside; raises TemporaryFailure."""
+        if self._unknown is not None:
+            raise self._unknown
+        if self._onward is None:
+            return ()
+        return self._onward.edits(result, queue_id=envelope.queue_id, sender=envelope.sender)
 
     def _removals(self) -> list[HeaderEdit]:
         """Return the removal of every field that only we may write."""

@@ -39,6 +39,21 @@ def key_unreadable(logger: logging.Logger, domain: str, error: Exception) -> Non
     event(logger, logging.ERROR, None, "key-unreadable", domain=domain, error=error)
 
 
+def forwarded(logger: logging.Logger, queue_id: str, *, sealed: bool, sender: str) -> None:
+    """Log that a message goes on to the outside, with the envelope sender that it has then."""
+    event(logger, logging.INFO, queue_id, "forwarded", sealed=sealed, sender=sender or "<>")
+
+
+def not_rewritten(logger: logging.Logger, queue_id: str, *, sender: str, reason: str) -> None:
+    """Log that a forwarded message keeps its sender, which the next host may not like."""
+    event(logger, logging.WARNING, queue_id, "not-rewritten", sender=sender, reason=reason)
+
+
+def undecided(logger: logging.Logger, queue_id: str, *, reason: str) -> None:
+    """Log that a message has to be sent again because it cannot be known where it goes, or be sealed."""
+    event(logger, logging.ERROR, queue_id, "undecided", reason=reason)
+
+
 def failed(logger: logging.Logger, queue_id: str | None, step: str) -> None:
     """Log the exception being handled, which nobody expected, with its trace; a message gets 451."""
     event(logger, logging.ERROR, queue_id, "failed", step=step, trace=traceback.format_exc())

@@ -72,6 +72,9 @@ class SigningTenant:
         del arrival
         return SigningConversation(self)
 
+    def close(self) -> None:
+        """Nothing runs beside the messages."""
+
 
 class SigningConversation:
     """One message on its way out."""

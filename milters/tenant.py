@@ -28,11 +28,13 @@ class Arrival:
         client_ip: address of the SMTP client, empty where the MTA does not know it.
         helo: what it said in HELO or EHLO.
         mail_from: the reverse path as it was given, in angle brackets.
+        recipients: the forward paths that were accepted, likewise.
     """
 
     client_ip: str = ""
     helo: str = ""
     mail_from: str = ""
+    recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,20 @@ HeaderEdit = AddHeader | RemoveHeader
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeSender:
+    """Give the message another envelope sender.
+
+    Attributes:
+        sender: without angle brackets.
+    """
+
+    sender: str
+
+
+Edit = HeaderEdit | ChangeSender
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An SMTP reply (RFC 5321 section 4.2, RFC 3463), ASCII or made so by the adapter."""
 
@@ -90,15 +106,15 @@ class Verdict:
     Attributes:
         action: what becomes of the message.
         reply: what the client is told where it is not accepted.
-        edits: changes to the header where it is, in order.
+        edits: changes to the message where it is, in order.
     """
 
     action: Action
     reply: Reply | None = None
-    edits: tuple[HeaderEdit, ...] = ()
+    edits: tuple[Edit, ...] = ()
 
 
-def accept(*edits: HeaderEdit) -> Verdict:
+def accept(*edits: Edit) -> Verdict:
     """Let the message pass with these changes."""
     return Verdict(Action.ACCEPT, edits=edits)
 
@@ -134,3 +150,6 @@ class Tenant(Protocol):
 
     def begin(self, arrival: Arrival) -> Conversation:
         """Begin a message; called at its first header field."""
+
+    def close(self) -> None:
+        """Finish what runs beside the messages; called once, when the process ends."""

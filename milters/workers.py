@@ -78,13 +78,14 @@ class Lifeline:
             pass
 
 
-def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight) -> None:
+def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight, *, last: Callable[[], object]) -> None:
     """In a worker: start the thread that ends this process when its parent lets go.
 
     Args:
         lifeline: from the parent.
         listener: descriptor of the listening socket; replaced by one that never has a connection.
         in_flight: the messages in hand.
+        last: called when these are finished; if it hangs, the parent kills.
     """
 
     def leave() -> None:
@@ -92,6 +93,10 @@ def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight) -> N
         never_ready, _kept_open = os.pipe()
         os.dup2(never_ready, listener)
         in_flight.wait_until_quiet(LEAVE_SECONDS)
+        try:
+            last()
+        except Exception:  # noqa: BLE001 - whatever it was, the process ends now
+            events.failed(_LOG, None, "leaving")
         os._exit(0)
 
     threading.Thread(target=leave, name="leave-when-told", daemon=True).start()

@@ -31,11 +31,12 @@ class Lost(Exception):
 
 @dataclass
 class Outcome:
-    """What the milter decided: the last command's letter, its text, and the header after its edits."""
+    """What the milter decided: the last command's letter, its text, the header after its edits, another sender."""
 
     command: str
     reply: str = ""
     headers: list[Header] = field(default_factory=list)
+    sender: str | None = None
 
     @property
     def accepted(self) -> bool:
@@ -52,13 +53,22 @@ class Outcome:
 class MilterClient:
     """One connection to a milter."""
 
-    def __init__(self, path: str, *, actions: int = OFFERED_ACTIONS, protocol: int = OFFERED_PROTOCOL) -> None:
+    def __init__(
+        self,
+        path: str,
+        *,
+        actions: int = OFFERED_ACTIONS,
+        protocol: int = OFFERED_PROTOCOL,
+        ip: str = "192.0.2.10",
+        helo: str = "client.example.org",
+    ) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
         self._socket.settimeout(TIMEOUT_SECONDS)
         self._headers: list[Header] = []
         try:
             self._socket.connect(path)
             self._negotiate(actions, protocol)
+            self._greet(ip, helo)
         except (OSError, Lost):
             self._socket.close()
             raise
@@ -68,8 +78,12 @@ class MilterClient:
         command, data = self._receive()
         assert command == "O"
         self.version, self.actions, self.protocol = struct.unpack(">III", data[:12])
-        self._step("C", b"client.example.org\x004\x9c\x40192.0.2.10\x00", NO_CONNECT, NO_REPLY_CONNECT, {"j": "mx"})
-        self._step("H", b"client.example.org\x00", NO_HELO, NO_REPLY_HELO, {})
+
+    def _greet(self, ip: str, helo: str) -> None:
+        client = f"6\x9c\x40IPv6:{ip}" if ":" in ip else f"4\x9c\x40{ip}"
+        connection = b"client.example.org\x00" + client.encode("latin-1") + b"\x00"
+        self._step("C", connection, NO_CONNECT, NO_REPLY_CONNECT, {"j": "mx"})
+        self._step("H", _text(helo), NO_HELO, NO_REPLY_HELO, {})
 
     def close(self) -> None:
         self._socket.close()
@@ -87,22 +101,31 @@ class MilterClient:
         *,
         login: str | None = None,
         sender: str = "",
+        recipient: str = "to@example.net",
         queue_id: str = "4XbTest",
         chunk: int = CHUNK,
     ) -> Outcome:
         """Send one whole message."""
-        self.begin(headers, login=login, sender=sender, queue_id=queue_id)
+        self.begin(headers, login=login, sender=sender, recipient=recipient, queue_id=queue_id)
         for at in range(0, len(body), chunk):
             self.body(body[at : at + chunk])
         return self.end(queue_id=queue_id)
 
-    def begin(self, headers: list[Header], *, login: str | None, sender: str, queue_id: str = "4XbTest") -> None:
+    def begin(
+        self,
+        headers: list[Header],
+        *,
+        login: str | None,
+        sender: str,
+        recipient: str = "to@example.net",
+        queue_id: str = "4XbTest",
+    ) -> None:
         """Send envelope and header."""
         macros = {"i": queue_id, "{mail_addr}": sender}
         if login is not None:
             macros |= {"{auth_type}": "PLAIN", "{auth_authen}": login}
-        self._step("M", f"<{sender}>".encode() + b"\x00", NO_MAIL, NO_REPLY_MAIL, macros)
-        self._step("R", b"<to@example.net>\x00", NO_RCPT, NO_REPLY_RCPT, {"i": queue_id})
+        self._step("M", _text(f"<{sender}>"), NO_MAIL, NO_REPLY_MAIL, macros)
+        self._step("R", _text(f"<{recipient}>"), NO_RCPT, NO_REPLY_RCPT, {"i": queue_id})
         self._step("T", b"", NO_DATA, NO_REPLY_DATA, {"i": queue_id})
         self._headers = list(headers)
         for name, value in headers:
@@ -123,6 +146,8 @@ class MilterClient:
             command, data = self._receive()
             if command in "him":
                 self._edit(outcome.headers, command, data)
+            elif command == "e":
+                outcome.sender = data.split(b"\x00")[0].decode()
             elif command == "y":
                 return Outcome("y", data.rstrip(b"\x00").decode(), outcome.headers)
             elif command != "p":

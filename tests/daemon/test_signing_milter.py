@@ -19,7 +19,8 @@ from smailor.domains.dkim_keys import generate_key_pair
 from smailor.domains.sealing import Sealer
 from smailor.mailboxes import service as mailboxes
 from tests.daemon.milter_client import LEADING_SPACE, OFFERED_PROTOCOL, Lost, MilterClient
-from tests.daemon.signing_process import SEALING_KEY, SigningProcess, verified_by, wait_for
+from tests.daemon.milter_process import wait_for
+from tests.daemon.signing_process import SEALING_KEY, SigningProcess, verified_by
 from tests.postgresql import Cluster
 
 ADA = "ada@acme.test"
