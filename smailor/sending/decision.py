@@ -45,6 +45,12 @@ class Kind(Enum):
 
     PERMITTED = "permitted"
     LIMIT_REACHED = "limit_reached"
+    WARM_UP_REACHED = "warm_up_reached"
+    TOO_MANY_RECIPIENTS = "too_many_recipients"
+    SUSPENDED = "suspended"
+    PAUSED = "paused"
+    SUPPRESSED = "suppressed"
+    UNAVAILABLE = "unavailable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,10 @@ class Decision:
 
 
 PERMITTED = Decision(Kind.PERMITTED)
+UNAVAILABLE = Decision(
+    Kind.UNAVAILABLE, 451, "4.3.0", "Sending limits cannot be checked at the moment; please try again later"
+)
+"""The answer while the database is out: nothing leaves uncounted."""
 
 
 def limit_reached(limit: Limit, of: str, free_at: datetime | None) -> Decision:
@@ -82,3 +92,47 @@ def limit_reached(limit: Limit, of: str, free_at: datetime | None) -> Decision:
     """
     again = f"; try again after {free_at:%H:%M} UTC" if free_at else ""
     return Decision(Kind.LIMIT_REACHED, 450, "4.7.1", f"Sending limit reached: {limit} for {of}{again}")
+
+
+def warm_up_reached(limit: Limit, of: str) -> Decision:
+    """Return the answer for a young domain that has sent today what it may.
+
+    Args:
+        limit: today's cap.
+        of: the domain.
+    """
+    text = f"Warm-up limit of {of} reached today ({limit.maximum}); resumes 00:00 UTC"
+    return Decision(Kind.WARM_UP_REACHED, 450, "4.7.1", text)
+
+
+def too_many_recipients(count: int, maximum: int) -> Decision:
+    """Return the answer for a message with more recipients than one message may have."""
+    text = f"Message has {count} recipients, the limit is {maximum}"
+    return Decision(Kind.TOO_MANY_RECIPIENTS, 550, "5.7.1", text)
+
+
+def suspended(what: str, contact: str) -> Decision:
+    """Return the answer for whoever may not send until somebody says otherwise.
+
+    Args:
+        what: "account", "domain" or "workspace".
+        contact: address of whom to ask.
+    """
+    return Decision(Kind.SUSPENDED, 550, "5.7.1", f"Sending is suspended for this {what}; contact {contact}")
+
+
+def paused(reason: str, confirm_at: str) -> Decision:
+    """Return the answer for an account that waits for its owner to confirm what it did.
+
+    Args:
+        reason: what looked unlike it.
+        confirm_at: where to say that it was meant: an URL.
+    """
+    text = f"Sending is paused for this account ({reason}); confirm at {confirm_at}"
+    return Decision(Kind.PAUSED, 450, "4.7.1", text)
+
+
+def suppressed(recipient: str, since: datetime, reason: str) -> Decision:
+    """Return the answer for a recipient on the workspace's suppression list."""
+    text = f"<{recipient}> is on your suppression list since {since:%Y-%m-%d} ({reason})"
+    return Decision(Kind.SUPPRESSED, 550, "5.7.1", text)

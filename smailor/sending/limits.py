@@ -40,6 +40,12 @@ class Window:
 
 
 HOUR = Window("hour", slot_seconds=300, slots=13)
+DAY = Window("day", slot_seconds=3600, slots=25)
+TODAY = Window("today", slot_seconds=86_400, slots=1)
+"""A day of the calendar, in UTC: it does not slide, it begins anew at 00:00."""
+
+MESSAGES = "messages"
+RECIPIENTS = "recipients"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class Limit:
         return f"{self.unit}/{self.window.name}"
 
     def __str__(self) -> str:
-        return f"{self.maximum} {self.unit} per {self.window.name}"
+        return f"{self.maximum} {self.unit} {'today' if self.window is TODAY else f'per {self.window.name}'}"
 
 
 @dataclass(frozen=True, slots=True)
