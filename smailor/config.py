@@ -19,6 +19,8 @@ from smailor.errors import ConfigError, InvalidInput
 from smailor.log import LEVELS
 
 DEFAULT_PATH = Path("/etc/smailor/smailor.toml")
+MAX_LIMIT = 2_000_000_000
+"""No limit is above this: counts are kept in 32 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +184,73 @@ class Sending:
     """Limits on what may leave.
 
     Attributes:
-        messages_per_hour: for each account, in any 60 minutes.
+        messages_per_hour: for each account, in any 60 minutes, where its plan says nothing else. All limits that a plan
+            does not name follow from it.
     """
 
     messages_per_hour: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much a workspace of a plan may send; what is left out follows from `messages_per_hour` (docs/sending.md).
+
+    Attributes:
+        messages_per_hour: for each account; left out: that of the section `sending`.
+        recipients_per_message: of one message.
+        unique_recipients_per_day: that an account writes to on one day.
+    """
+
+    messages_per_hour: int | None = None
+    account_messages_per_day: int | None = None
+    account_recipients_per_hour: int | None = None
+    account_recipients_per_day: int | None = None
+    domain_messages_per_hour: int | None = None
+    domain_messages_per_day: int | None = None
+    domain_recipients_per_hour: int | None = None
+    domain_recipients_per_day: int | None = None
+    workspace_messages_per_hour: int | None = None
+    workspace_messages_per_day: int | None = None
+    workspace_recipients_per_hour: int | None = None
+    workspace_recipients_per_day: int | None = None
+    recipients_per_message: int | None = None
+    unique_recipients_per_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Warmup:
+    """How fast a new domain may send more.
+
+    Attributes:
+        first_day: recipients on its first day.
+        growth: times as many on each further step.
+        graduates_at: a cap of this size is none any more.
+    """
+
+    first_day: int = 480
+    growth: float = 1.4
+    graduates_at: int = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Anomalies:
+    """When an account looks unlike itself and is paused until its owner confirms.
+
+    Attributes:
+        enabled: whether anybody is paused for it.
+        times_usual: an hour of more than this many times the usual one …
+        recipients_at_least: … with at least so many recipients.
+        new_share: more than this share of an hour's recipients was never written to before …
+        new_at_least: … and they are at least so many.
+        networks: mail from more networks than this within an hour.
+    """
+
+    enabled: bool = True
+    times_usual: float = 10.0
+    recipients_at_least: int = 100
+    new_share: float = 0.8
+    new_at_least: int = 100
+    networks: int = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +278,9 @@ class Settings:
     policyd: Policyd = field(default_factory=Policyd)
     authentication: Authentication = field(default_factory=Authentication)
     sending: Sending = field(default_factory=Sending)
+    plans: Mapping[str, Plan] = field(default_factory=dict)
+    warmup: Warmup = field(default_factory=Warmup)
+    anomalies: Anomalies = field(default_factory=Anomalies)
     log: Log = field(default_factory=Log)
 
 
@@ -249,11 +317,24 @@ def parse_settings(text: str, *, source: str, environ: Mapping[str, str]) -> Set
             raise _error(source, text, "", name, f"unknown section; known are {', '.join(sections)}")
     hints = get_type_hints(Settings)
     values: dict[str, Any] = {
-        name: _section(hints[name], name, document.get(name, {}), text, source, environ) for name in sections
+        name: _named_sections(Plan, name, document.get(name, {}), text, source, environ)
+        if name == "plans"
+        else _section(hints[name], name, document.get(name, {}), text, source, environ)
+        for name in sections
     }
     settings = Settings(**values)
     _check(settings, text, source)
     return settings
+
+
+def _named_sections(
+    kind: type, section: str, content: Mapping[str, Any], text: str, source: str, environ: Mapping[str, str]
+) -> Mapping[str, object]:
+    """Read `[section.NAME]`, one value of a kind for each name."""
+    for name, entry in content.items():
+        if not isinstance(entry, dict) or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,49}", name):
+            raise _error(source, text, section, name, f"expected a table such as [{section}.standard]")
+    return {name: _section(kind, f"{section}.{name}", entry, text, source, environ) for name, entry in content.items()}
 
 
 def _section(
@@ -323,6 +404,7 @@ def _check(settings: Settings, text: str, source: str) -> None:
     if not all(re.fullmatch(r"[A-Za-z0-9_-]{43}=", key) for key in settings.secrets.sealing_keys):
         raise refuse("secrets", "sealing_keys", "each is 32 bytes in URL-safe base64 (44 characters)")
     _check_authentication(settings.authentication, refuse)
+    _check_sending(settings, refuse)
     if settings.log.level not in LEVELS:
         raise refuse("log", "level", f"expected one of {', '.join(LEVELS)}")
     for section, key, least in (
@@ -346,6 +428,23 @@ def _check_authentication(authentication: Authentication, refuse: Callable[[str,
             raise refuse("authentication", "known_forwarders", f"{name} is neither a domain name nor a network")
     if authentication.dmarc_reports and "@" not in authentication.dmarc_reports_from:
         raise refuse("authentication", "dmarc_reports_from", "has to be an inbox of this service when reports are sent")
+
+
+def _check_sending(settings: Settings, refuse: Callable[[str, str, str], ConfigError]) -> None:
+    for name, plan in settings.plans.items():
+        for entry in fields(plan):
+            maximum = getattr(plan, entry.name)
+            if maximum is not None and not 0 <= maximum <= MAX_LIMIT:
+                raise refuse(f"plans.{name}", entry.name, f"expected 0 to {MAX_LIMIT}")
+    if not 1 <= settings.warmup.first_day < settings.warmup.graduates_at <= MAX_LIMIT:
+        raise refuse("warmup", "graduates_at", "must be more than first_day, which is at least 1")
+    if not 1.01 <= settings.warmup.growth <= 100:
+        raise refuse("warmup", "growth", "expected 1.01 to 100")
+    if not 0 <= settings.anomalies.new_share <= 1:
+        raise refuse("anomalies", "new_share", "is a share, from 0 to 1")
+    for key, least in (("times_usual", 1), ("recipients_at_least", 1), ("new_at_least", 1), ("networks", 1)):
+        if getattr(settings.anomalies, key) < least:
+            raise refuse("anomalies", key, f"must be at least {least}")
 
 
 def _is_domain(text: str) -> bool:

@@ -1,8 +1,9 @@
 """Tables of people, workspaces, sessions and app passwords. Entered by other rooms through the services only."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from smailor.database.base import Base, UtcDateTime, address_text, intpk, moment, name_text, token_digest
@@ -29,6 +30,8 @@ class Workspace(Base):
     id: Mapped[intpk]
     slug: Mapped[name_text] = mapped_column(unique=True)
     name: Mapped[name_text]
+    plan: Mapped[str] = mapped_column(String(50), server_default="standard")
+    """What it may do and how much of it: a name in the configuration's `plans`."""
     created_at: Mapped[moment]
 
 
@@ -93,3 +96,25 @@ class LoginAttempt(Base):
     id: Mapped[intpk]
     key: Mapped[token_digest]
     failed_at: Mapped[moment] = mapped_column(index=True)
+
+
+class AuditEntry(Base):
+    """Who did what to which object, from where, when, why, and how it ended. Only ever added to: triggers see to it."""
+
+    __tablename__ = "audit_entries"
+    __table_args__ = (
+        Index("ix_audit_entries_at", "at"),
+        Index("ix_audit_entries_object", "object"),
+        Index("ix_audit_entries_workspace", "workspace"),
+    )
+
+    id: Mapped[intpk]
+    at: Mapped[moment]
+    actor: Mapped[address_text]
+    source: Mapped[name_text]
+    action: Mapped[str] = mapped_column(String(100))
+    object: Mapped[str] = mapped_column(String(400))
+    workspace: Mapped[name_text]
+    reason: Mapped[str] = mapped_column(String(1000))
+    outcome: Mapped[str] = mapped_column(String(100))
+    details: Mapped[dict[str, Any]] = mapped_column(JSON)

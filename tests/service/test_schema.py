@@ -13,6 +13,7 @@ from smailor.database.engine import Database
 from smailor.domains import models as _domains  # noqa: F401
 from smailor.mailboxes import models as _mailboxes  # noqa: F401
 from smailor.sending import models as _sending  # noqa: F401
+from smailor.sending import terms_models as _terms  # noqa: F401
 
 
 def test_the_migrations_end_at_the_models(database):
@@ -54,5 +55,7 @@ def test_down_to_nothing_and_up_again(database_url):
         "mta_transports",
         "dovecot_users",
         "dovecot_passwords",
+        "mta_held",
+        "sending_domains",
     } <= views
     database.dispose()
