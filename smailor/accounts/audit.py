@@ -67,7 +67,6 @@ def record_in(
     now: datetime,
     workspace: str = "",
     reason: str = "",
-    outcome: str = DONE,
     details: Mapping[str, Any] | None = None,
 ) -> None:
     """Write down what is done in this transaction.
@@ -80,7 +79,6 @@ def record_in(
         now: when.
         workspace: whose business it is.
         reason: why.
-        outcome: how it ended.
         details: further values, such that JSON can hold them.
     """
     session.add(
@@ -92,7 +90,7 @@ def record_in(
             object=on[:400],
             workspace=workspace,
             reason=reason[:MAX_REASON],
-            outcome=outcome,
+            outcome=DONE,
             details=dict(details or {}),
         )
     )

@@ -5,6 +5,7 @@ import click
 from smailor import clock
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
+from smailor.cli.warmup import warmup
 from smailor.domains import records, service, transports
 
 workspace_option = click.option("--workspace", required=True, help="The workspace's slug.")
@@ -13,6 +14,9 @@ workspace_option = click.option("--workspace", required=True, help="The workspac
 @click.group()
 def domain() -> None:
     """Domains of the tenants."""
+
+
+domain.add_command(warmup)
 
 
 @domain.command("add")

@@ -1,6 +1,7 @@
 """`smailor jobs …`: work that timers start. Each job is idempotent and catches up with what it missed."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 import click
 
@@ -11,6 +12,8 @@ from smailor.authentication.reports import Reporter
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
 from smailor.cli.submission import hand_over
+from smailor.sending import limit_service, plans, warmup_service
+from smailor.sending.warmup import Thresholds
 
 
 def prune_tokens(context: Context) -> dict[str, int]:
@@ -45,9 +48,28 @@ def dmarc_reports(context: Context) -> dict[str, int]:
     }
 
 
+def warmup(context: Context) -> dict[str, int]:
+    """Take each young domain a step on, or back, by what became of its mail of the days that are over."""
+    run = warmup_service.run_steps(
+        context.database, schedule=plans.schedule_of(context.settings), thresholds=Thresholds(), now=clock.now()
+    )
+    return asdict(run)
+
+
+def prune_sending(context: Context) -> dict[str, int]:
+    """Delete limits that have run out and days' records that nobody asks about any more."""
+    now = clock.now()
+    return {
+        "limits": limit_service.prune_expired(context.database, now=now),
+        "days": warmup_service.prune_days(context.database, now=now),
+    }
+
+
 JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
     "dmarc-reports": dmarc_reports,
+    "prune-sending": prune_sending,
     "prune-tokens": prune_tokens,
+    "warmup": warmup,
 }
 
 

@@ -1,0 +1,42 @@
+"""A workspace with a domain and inboxes, somebody who acts, and a bare connection as the policy daemon has it."""
+
+import pytest
+
+from smailor.accounts.audit import Actor
+from smailor.config import Plan
+from smailor.database import plain
+from smailor.sending.plans import Plans, limits_of
+from smailor.sending.terms_service import DatabaseTerms
+from smailor.sending.warmup import Schedule
+
+
+@pytest.fixture
+def operator():
+    return Actor("operator@smailor.test", "192.0.2.1")
+
+
+@pytest.fixture
+def acme(house):
+    house.workspace("acme", "acme.test", "acme.example")
+    house.workspace("other", "other.test")
+    house.inbox("acme", "ada@acme.test")
+    house.inbox("acme", "bob@acme.example")
+    house.inbox("other", "eve@other.test")
+    return house
+
+
+@pytest.fixture
+def plans():
+    return Plans({"large": limits_of(Plan(messages_per_hour=1000), 200)}, limits_of(Plan(), 200))
+
+
+@pytest.fixture
+def terms(plans):
+    return DatabaseTerms(plans, Schedule(), "postmaster@smailor.test", "https://mail.smailor.test")
+
+
+@pytest.fixture
+def connection(database):
+    bare = plain.connect(database.engine.url.render_as_string(hide_password=False))
+    yield bare
+    bare.close()
