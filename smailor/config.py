@@ -45,6 +45,11 @@ class Service:
     srs_domain: str = ""
 
     @property
+    def contact(self) -> str:
+        """Whom people write to about what the service does not let them do."""
+        return self.postmaster or f"postmaster@{self.domain}"
+
+    @property
     def forwarding_domain(self) -> str:
         """The domain of the envelope senders of forwarded mail."""
         return self.srs_domain or f"srs.{self.domain}"

@@ -22,6 +22,7 @@ from imapclient import IMAPClient
 from smailor import log
 from smailor.accounts import app_passwords, passwords
 from smailor.accounts import service as accounts
+from smailor.accounts.audit import Actor
 from smailor.config import Settings
 from smailor.database.engine import Database
 from smailor.dns.cache import AnswerCache
@@ -32,6 +33,8 @@ from smailor.domains.sealing import Sealer
 from smailor.errors import Conflict, NotFound, TemporaryFailure
 from smailor.mailboxes import aliases
 from smailor.mailboxes import service as mailboxes
+from smailor.sending import plans, warmup_service
+from smailor.sending.warmup_service import Setting
 from smailor.stack.demo_mail import DemoMessage, conversations
 from smailor.stack.internet_zones import replace_file
 
@@ -123,6 +126,7 @@ def seed_demo(database: Database, settings: Settings, *, zones: Path, now: datet
     inboxes = tuple(_add_inbox(database, person, secrets[person.email], now) for person in _PEOPLE)
     _add_extras(database, now)
     _verify(database, settings, now)
+    _warm_up(database, settings, now)
     _deliver(settings, inboxes, conversations(now))
     return DemoAccounts(OPERATOR, secrets[OPERATOR], inboxes)
 
@@ -197,6 +201,21 @@ def _verify(database: Database, settings: Settings, now: datetime) -> None:
                 time.sleep(0.05)
             else:
                 break
+
+
+def _warm_up(database: Database, settings: Settings, now: datetime) -> None:
+    """Let the established domains be past their warm-up; the young one begins with today."""
+    for _, domain in _VERIFIED:
+        if domain != _YOUNG:
+            warmup_service.set_warmup(
+                database,
+                domain=domain,
+                setting=Setting(graduated=True),
+                schedule=plans.schedule_of(settings),
+                reason="has sent for months",
+                actor=Actor("the demonstration", "command line"),
+                now=now,
+            )
 
 
 def _deliver(settings: Settings, inboxes: Iterable[DemoInbox], messages: Iterable[DemoMessage]) -> None:

@@ -23,6 +23,7 @@ VIEWS = (
     "mta_aliases",
     "mta_senders",
     "mta_transports",
+    "mta_held",
     "dovecot_users",
     "dovecot_passwords",
 )

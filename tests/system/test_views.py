@@ -16,6 +16,7 @@ MAPS = {
     "aliases": "virtual_alias_maps",
     "senders": "smtpd_sender_login_maps",
     "transports": "transport_maps",
+    "held": "held_map",
 }
 
 
@@ -141,6 +142,35 @@ def test_transports_are_the_operators(views, unique):
     assert views.lookup("transports", destination) == {"smtp-tls:"}
     views.service.operate("transport", "remove", destination)
     assert views.lookup("transports", destination) == set()
+
+
+def test_whoever_may_not_log_in_has_no_secret_that_opens(views):
+    inbox = views.service.new_inbox("locked")
+    views.service.operate("suspend", inbox.address, "--login", "--reason", "stolen telephone")
+    assert not views.logs_in(inbox.address, inbox.app_password)
+    assert views.lookup("mailboxes", inbox.address) == {inbox.address}, "its mail goes on arriving"
+    assert views.lookup("held", inbox.address) == set()
+    views.service.operate("unsuspend", inbox.address)
+    assert views.logs_in(inbox.address, inbox.app_password)
+
+
+def test_mail_for_whoever_may_not_receive_waits(views, unique):
+    """At port 25 the address itself and an alias of nobody else's; behind that, a transport that keeps it queued."""
+    here = ("--workspace", "analytical")
+    inbox, other = views.service.new_inbox("held"), views.service.new_inbox("free")
+    alone, group = f"alone-{unique}@analytical.test", f"group-{unique}@analytical.test"
+    for source, target in ((alone, inbox.address), (group, inbox.address), (group, other.address)):
+        views.service.operate("alias", "add", source, target, *here)
+    views.service.operate("suspend", inbox.address, "--receiving", "--reason", "moving house")
+    for address in (inbox.address, alone):
+        assert " ".join(views.lookup("held", address)).startswith("450 4.2.1 ")
+    assert views.lookup("held", group) == views.lookup("held", other.address) == set()
+    assert " ".join(views.lookup("transports", inbox.address)).startswith("retry:4.2.1 ")
+    assert views.lookup("transports", other.address) == set()
+    assert views.logs_in(inbox.address, inbox.app_password), "what has arrived can be read"
+    views.service.operate("unsuspend", inbox.address)
+    for view in ("held", "transports"):
+        assert views.lookup(view, inbox.address) == set()
 
 
 def test_an_app_password_opens_its_own_inbox_for_its_own_services(views):

@@ -86,8 +86,17 @@ def test_every_setting_is_in_the_template():
     text = text_of("smailor", "smailor.toml.j2")
     settings = parse_settings(text, source="x", environ={})
     written = tomllib.loads(text)
-    for section in settings.__dataclass_fields__:
+    for section in set(settings.__dataclass_fields__) - {"plans"}:
         assert set(written[section]) == set(getattr(settings, section).__dataclass_fields__), section
+
+
+def test_the_operator_s_plans_are_written_as_they_are():
+    facts = {"standard": {"messages_per_hour": 100}, "large": {"recipients_per_message": 500}}
+    role = roles(wishes())["smailor"]
+    text = Role("smailor", {**role.variables, "smailor_plans": facts}).render("smailor.toml.j2")
+    plans = parse_settings(text, source="x", environ={}).plans
+    assert plans["standard"].messages_per_hour == 100
+    assert plans["large"].recipients_per_message == 500
 
 
 def test_postfix_and_dovecot_use_a_role_that_may_only_read():

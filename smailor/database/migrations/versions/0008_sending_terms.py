@@ -21,7 +21,7 @@ _STOPPED = """EXISTS (
             OR (suspensions.scope = 'workspace' AND suspensions.subject =
             (SELECT workspaces.slug FROM workspaces WHERE workspaces.id = {domains}.workspace_id))))"""
 _NO_INBOX = "''"
-RECEIVING_STOPPED = "450 4.2.1 This mailbox takes no mail for the time being, please try again later"
+RECEIVING_STOPPED = "450 4.2.1 This mailbox takes no mail for the time being; please try again later"
 HELD = "retry:4.2.1 receiving is suspended for this mailbox"
 
 
@@ -49,24 +49,22 @@ VIEWS: Mapping[str, str] = {
         SELECT inboxes.address AS destination, '{HELD}' AS transport
         FROM inboxes JOIN domains ON domains.id = inboxes.domain_id
         WHERE domains.verified_at IS NOT NULL AND {_stopped("stops_receiving")}""",
-    # And whoever brings it is asked to come again, so that it waits where it comes from. An alias is told so where
-    # nobody is left behind it.
+    # And whoever brings it is asked to come again, so that it waits where it comes from. An alias is told so where its
+    # own domain is suspended, or nobody is left behind it.
     "mta_held": f"""
         SELECT inboxes.address AS recipient, '{RECEIVING_STOPPED}' AS answer
         FROM inboxes JOIN domains ON domains.id = inboxes.domain_id
         WHERE domains.verified_at IS NOT NULL AND {_stopped("stops_receiving")}
         UNION ALL
-        SELECT domains.name AS recipient, '{RECEIVING_STOPPED}' AS answer
-        FROM domains WHERE domains.verified_at IS NOT NULL AND {_stopped("stops_receiving", _NO_INBOX)}
-        UNION ALL
         SELECT DISTINCT aliases.source AS recipient, '{RECEIVING_STOPPED}' AS answer
         FROM aliases JOIN domains AS own ON own.id = aliases.domain_id
-        WHERE own.verified_at IS NOT NULL AND aliases.source NOT LIKE '@%' AND NOT EXISTS (
+        WHERE own.verified_at IS NOT NULL AND ({_stopped("stops_receiving", _NO_INBOX, "own")}
+        OR NOT EXISTS (
             SELECT 1 FROM aliases AS others WHERE others.domain_id = aliases.domain_id
             AND others.source = aliases.source AND NOT EXISTS (
                 SELECT 1 FROM inboxes JOIN domains ON domains.id = inboxes.domain_id
                 WHERE inboxes.address = others.target AND domains.verified_at IS NOT NULL
-                AND {_stopped("stops_receiving")}))""",
+                AND {_stopped("stops_receiving")})))""",
     # Whose a sender's domain is, for the room `sending`.
     "sending_domains": """
         SELECT domains.name AS domain, workspaces.slug AS workspace, workspaces.plan
