@@ -8,6 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
+import uvloop
+
 from policyd.answers import Answers
 from policyd.maps import LookupServer, SrsTable
 from policyd.metrics import Metrics, Reading
@@ -16,9 +18,10 @@ from policyd.server import PolicyServer
 from smailor import clock, log
 from smailor.authentication.srs_secrets import srs_secrets
 from smailor.config import Settings, load_settings
-from smailor.database.engine import Database
 from smailor.errors import SmailorError
+from smailor.sending.plans import plans_of, schedule_of
 from smailor.sending.service import SendingService
+from smailor.sending.terms_service import DatabaseTerms
 
 STOP_SECONDS = 2.5
 """For the answers that are open when the daemon is told to stop."""
@@ -37,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         settings = load_settings(options.config)
         log.set_up(settings.log.level, "policyd")
         allow_open_files()
-        asyncio.run(run(settings))
+        uvloop.run(run(settings))
     except SmailorError as error:
         sys.stderr.write(f"smailor-policyd: {error}\n")
         return 2
@@ -50,13 +53,15 @@ async def run(settings: Settings) -> None:
     Raises:
         ConfigError: an address to listen on cannot be used.
     """
-    database = Database(settings.database.url)
-    service = SendingService(database, messages_per_hour=settings.sending.messages_per_hour)
+    service = SendingService(settings.database.url, terms_reader(settings), leasing=True)
     metrics = Metrics()
-    server = PolicyServer(Answers(service, metrics), metrics)
+    answers = Answers(service, metrics)
+    server = PolicyServer(answers, metrics)
     metrics.readings = [
         Reading("smailor_policyd_connections", "Connections open.", "gauge", lambda: server.connections),
+        Reading("smailor_policyd_waiting", "Requests that wait for the store.", "gauge", lambda: answers.waiting),
         Reading("smailor_policyd_transactions_total", "Transactions begun.", "counter", lambda: service.transactions),
+        Reading("smailor_policyd_leases", "Leases that hold something.", "gauge", lambda: service.leases),
     ]
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -70,7 +75,14 @@ async def run(settings: Settings) -> None:
             await lookups.start(settings.policyd.srs_socket)
         if settings.policyd.metrics:
             page = await serve_metrics(settings.policyd.metrics, metrics.page)
-        log.event(logger, logging.INFO, None, "listening", on=settings.policyd.socket, database=database.dialect)
+        log.event(
+            logger,
+            logging.INFO,
+            None,
+            "listening",
+            on=settings.policyd.socket,
+            database=settings.database.url.partition(":")[0],
+        )
         await stop.wait()
     finally:
         await server.stop(STOP_SECONDS)
@@ -78,8 +90,17 @@ async def run(settings: Settings) -> None:
         if page is not None:
             page.close()
         await asyncio.to_thread(service.close, CLOSE_SECONDS)
-        database.dispose()
     log.event(logger, logging.INFO, None, "stopped")
+
+
+def terms_reader(settings: Settings) -> DatabaseTerms:
+    """Return the reader of the terms, with what the configuration says."""
+    return DatabaseTerms(
+        plans=plans_of(settings),
+        schedule=schedule_of(settings),
+        contact=settings.service.postmaster,
+        public_url=settings.web.public_url,
+    )
 
 
 def _srs_table(settings: Settings, metrics: Metrics) -> SrsTable:

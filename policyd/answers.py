@@ -1,6 +1,7 @@
 """Between Postfix's words and ours: a policy request becomes a sending request, a decision becomes an answer.
 
-No socket and no rule of sending. Who did not log in is not our concern: mail from outside gets DUNNO here.
+No socket and no rule of sending. Who did not log in is not our concern: mail from outside gets DUNNO here. Most
+complete messages are answered from memory, here and now; the others, and recipients, wait for the decider's thread.
 """
 
 import asyncio
@@ -15,8 +16,8 @@ from policyd.metrics import Metrics
 from policyd.protocol import PolicyRequest
 from smailor import log
 from smailor.address import Address, DomainName
-from smailor.errors import InvalidInput
-from smailor.sending.decision import Decision, Phase, SendingRequest
+from smailor.errors import InvalidInput, TemporaryFailure
+from smailor.sending.decision import UNAVAILABLE, Decision, Phase, SendingRequest
 
 PHASES = {"RCPT": Phase.PEEK, "END-OF-MESSAGE": Phase.CHARGE}
 """At RCPT, so that no body is uploaded for nothing; at END-OF-MESSAGE once for all recipients."""
@@ -25,10 +26,13 @@ logger = logging.getLogger(__name__)
 
 
 class Decider(Protocol):
-    """Whoever decides, in a thread of its own."""
+    """Whoever decides."""
 
-    def submit(self, request: SendingRequest) -> "Future[Decision]":
-        """Return the decision to come."""
+    def answer(self, words: str, instance: str, recipients: int) -> Decision | None:
+        """Return the decision on a complete message if that is known at once."""
+
+    def submit(self, request: SendingRequest, words: str) -> "Future[Decision]":
+        """Return the decision to come, from a thread of the decider's own."""
 
 
 class Answers:
@@ -37,6 +41,9 @@ class Answers:
     Args:
         decider: decides.
         metrics: counts.
+
+    Attributes:
+        waiting: how many requests the decider has not answered yet.
     """
 
     def __init__(self, decider: Decider, metrics: Metrics) -> None:
@@ -46,9 +53,15 @@ class Answers:
         self._guard = threading.Lock()
         self._decided: deque[tuple[PolicyRequest, Future[Decision], asyncio.Future[bytes]]] = deque()
         self._woken = False
+        self.waiting = 0
 
     def __call__(self, request: PolicyRequest) -> "bytes | asyncio.Future[bytes]":
-        """Answer at once where there is nothing to decide, later otherwise."""
+        """Answer at once where that can be done, later otherwise."""
+        words = f"{request.sasl_username} {request.sender.rpartition('@')[2]}"
+        if request.sasl_username and request.protocol_state == "END-OF-MESSAGE":
+            known = self._decider.answer(words, request.instance, request.recipient_count)
+            if known is not None:
+                return self._words(request, known)
         try:
             question = sending_request(request)
         except InvalidInput as error:
@@ -60,7 +73,8 @@ class Answers:
             self._metrics.decisions.add("not_asked")
             return protocol.DUNNO
         answer: asyncio.Future[bytes] = self._loop.create_future()
-        decision = self._decider.submit(question)
+        self.waiting += 1
+        decision = self._decider.submit(question, words)
         answer.add_done_callback(lambda done: done.cancelled() and decision.cancel())
         decision.add_done_callback(lambda done: self._hand_over(request, done, answer))
         return answer
@@ -78,10 +92,14 @@ class Answers:
         with self._guard:
             decided, self._decided = self._decided, deque()
             self._woken = False
+        self.waiting -= len(decided)
         for request, decision, answer in decided:
             if answer.done():
                 continue
-            if error := decision.exception():
+            error = decision.exception()
+            if isinstance(error, TemporaryFailure):
+                answer.set_result(self._words(request, UNAVAILABLE))
+            elif error:
                 answer.set_exception(error)
             else:
                 answer.set_result(self._words(request, decision.result()))

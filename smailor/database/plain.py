@@ -127,7 +127,7 @@ class PostgresqlPlain:
                     self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, options=_POSTGRESQL_OPTIONS
                 )
             except psycopg.Error as error:
-                raise _failure(error) from error
+                raise failure(error) from error
         return self._connection
 
     def rows(self, statement: LiteralString, values: Sequence[Any] = ()) -> list[Row]:
@@ -138,7 +138,7 @@ class PostgresqlPlain:
             return cursor.fetchall() if cursor.description else []
         except psycopg.Error as error:
             self.close()
-            raise _failure(error) from error
+            raise failure(error) from error
 
     def close(self) -> None:
         """Hang up."""
@@ -147,6 +147,7 @@ class PostgresqlPlain:
             self._connection = None
 
 
-def _failure(error: psycopg.Error) -> TemporaryFailure:
+def failure(error: psycopg.Error) -> TemporaryFailure:
+    """Return the house's own error for the driver's."""
     reason = str(error).strip().partition("\n")[0] or type(error).__name__
     return TemporaryFailure(f"the database does not answer ({reason})")

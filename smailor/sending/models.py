@@ -1,33 +1,31 @@
-"""Tables of what was sent: the counts behind the limits, and the answers given a moment ago."""
+"""Tables of what was sent: the counts behind the limits. Read and written by `smailor.sending.store`, in plain SQL."""
 
-from sqlalchemy import JSON, Index, String
+from sqlalchemy import LargeBinary, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from smailor.database.base import Base, moment
+from smailor.database.base import Base
 
 
-class SendingUsage(Base):
-    """All that is counted for one key; the row is also the lock that everybody takes who charges that key."""
+class SendingCounts(Base):
+    """All that is counted on one key; the row is also the lock that everybody takes who charges that key."""
 
-    __tablename__ = "sending_usage"
+    __tablename__ = "sending_counts"
 
     key: Mapped[str] = mapped_column(String(330), primary_key=True)
     """What is counted: `account:ada@example.com`."""
-    counts: Mapped[dict[str, list[int]]] = mapped_column(JSON)
-    """As `smailor.sending.ledger` says."""
+    day: Mapped[int] = mapped_column(index=True)
+    """Number of the day, UTC, on which it was last charged: what is old is deleted."""
+    counts: Mapped[bytes] = mapped_column(LargeBinary)
+    """As `smailor.sending.tally` packs them."""
 
 
-class SendingAnswer(Base):
-    """The answer to a complete message, kept for the few minutes in which Postfix may ask again."""
+class SendingRecipient(Base):
+    """A recipient that an account has written to on one day."""
 
-    __tablename__ = "sending_answers"
-    __table_args__ = (Index("ix_sending_answers_decided_at", "decided_at"),)
+    __tablename__ = "sending_recipients"
 
-    key: Mapped[str] = mapped_column(String(330), primary_key=True)
-    """The account's key; its row in `sending_usage` is locked while an answer is looked up and written."""
-    instance: Mapped[str] = mapped_column(String(128), primary_key=True)
-    decided_at: Mapped[moment]
-    kind: Mapped[str] = mapped_column(String(40))
-    code: Mapped[int]
-    enhanced_code: Mapped[str] = mapped_column(String(12))
-    text: Mapped[str] = mapped_column(String(1000))
+    account: Mapped[str] = mapped_column(String(330), primary_key=True)
+    day: Mapped[int] = mapped_column(primary_key=True, index=True)
+    """Number of the day, UTC."""
+    digest: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    """Of the address; who was written to is nobody's business here, only how many there were."""

@@ -1,56 +1,64 @@
 """May this message leave, and why not? One answer for the policy daemon, the web and whoever else sends.
 
-So far one limit holds: messages per hour for each account. Each process that asks keeps one `SendingService`.
+Each process that asks keeps one `SendingService`.
 """
 
-from collections.abc import Callable
 from concurrent.futures import Future
-from datetime import datetime
-from functools import partial
 
-from sqlalchemy.orm import Session
-
-from smailor.database.engine import Database
-from smailor.sending import permission
-from smailor.sending.counter import Counter, Question, store_clock
-from smailor.sending.decision import Decision, Phase, SendingRequest
-from smailor.sending.limits import HOUR, Limit
+from smailor.sending.counter import Counter
+from smailor.sending.decision import Decision, SendingRequest
+from smailor.sending.store import Clock, open_store
+from smailor.sending.terms import TermsReader
+from smailor.sending.watch import Watch
 
 
 class SendingService:
     """Answers requests to send, and counts what it permits.
 
     Args:
-        database: shared by all who answer for the same accounts.
-        messages_per_hour: that each account may send in any 60 minutes.
-        now: see `Counter`.
+        url: of the database, shared by all who answer for the same accounts.
+        reader: of the terms.
+        leasing: hold units in memory; for a daemon. Without, each permission is a transaction of its own.
+        clock: in place of the store's own, for tests.
     """
 
-    def __init__(
-        self, database: Database, *, messages_per_hour: int, now: Callable[[Session], datetime] = store_clock
-    ) -> None:
-        self._limit = Limit("messages", HOUR, messages_per_hour)
-        self._counter = Counter(database, now=now)
+    def __init__(self, url: str, reader: TermsReader, *, leasing: bool = False, clock: Clock | None = None) -> None:
+        self._counter = Counter(open_store(url, clock), reader, leasing=leasing)
+        self._watch = Watch(url, self._counter.forget_terms) if leasing else None
+        if self._watch:
+            self._watch.start()
 
-    def submit(self, request: SendingRequest) -> Future[Decision]:
+    def answer(self, words: str, instance: str, recipients: int) -> Decision | None:
+        """Answer a complete message from memory, without waiting for anything.
+
+        Args:
+            words: account and sender domain, as `submit` was given them before.
+            instance: as in `SendingRequest`.
+            recipients: how many it has.
+
+        Returns:
+            None: it has to be submitted.
+        """
+        return self._counter.answer(words, hash((words, instance)), recipients)
+
+    def submit(self, request: SendingRequest, words: str = "") -> "Future[Decision]":
         """Ask whether a message may leave.
 
         A peek charges nothing. A charge counts the message once if it is permitted: asked again with the same
-        instance within five minutes, it is answered the same, by whichever process, and not counted again.
+        instance within five minutes, it is answered the same by this process, and not counted again. Another process
+        does not know of it, and counts it again: as after a crash, fewer may leave then, never more.
+
+        Args:
+            request: what is asked.
+            words: account and sender domain as they were written, under which `answer` will know them; empty: in
+                normal form.
 
         Returns:
             The decision to come; permissions are durable by the time it is there. It fails with TemporaryFailure
             where the database does not answer: then nothing may leave. Cancelled in time, it counts nothing.
         """
-        key = permission.account_key(request.account)
-        return self._counter.submit(
-            Question(
-                keys=(key,),
-                decide=partial(permission.decide, request, self._limit),
-                charged_to=key if request.phase is Phase.CHARGE else None,
-                instance=request.instance,
-            )
-        )
+        words = words or f"{request.account} {request.sender_domain}"
+        return self._counter.submit(request, words, hash((words, request.instance)))
 
     def decide(self, request: SendingRequest, timeout: float | None = None) -> Decision:
         """Ask as `submit` does, and wait for the decision.
@@ -70,6 +78,13 @@ class SendingService:
         """How many transactions all answers so far have cost."""
         return self._counter.transactions
 
+    @property
+    def leases(self) -> int:
+        """How many leases are out."""
+        return self._counter.leases
+
     def close(self, timeout: float | None = None) -> None:
-        """Answer what was asked and stop; later requests fail with TemporaryFailure."""
+        """Answer what was asked, give back what is held, and stop; later requests fail with TemporaryFailure."""
+        if self._watch:
+            self._watch.stop()
         self._counter.close(timeout)
