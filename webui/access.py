@@ -1,8 +1,8 @@
 """Who may open which page: every view says so here, in one line, and nowhere else.
 
 `@public` for everybody, `@signed_in` for whoever is logged in (what they see is theirs), `@requires(permission)` for
-members of the workspace that the URL names. What another tenant has does not exist for the one who asks: 404. A view
-without a declaration is refused at its first request, and by a test before that.
+members of the workspace that the URL names, `@operators` for whoever runs the service. What another tenant has does
+not exist for the one who asks: 404. A view without a declaration is refused at its first request, and by a test before.
 """
 
 import functools
@@ -16,6 +16,9 @@ from werkzeug.wrappers import Response
 from smailor.accounts import service as accounts
 from smailor.accounts.permissions import Permission, allowed
 from smailor.accounts.service import Membership
+from smailor.errors import PermissionDenied
+from smailor.sending import suspension_service
+from smailor.sending.suspension import Part
 from webui.context import context
 
 P = ParamSpec("P")
@@ -23,6 +26,7 @@ R = TypeVar("R")
 
 PUBLIC = "public"
 SIGNED_IN = "signed-in"
+OPERATORS = "operators"
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
@@ -42,6 +46,20 @@ def signed_in(view: Callable[P, R]) -> Callable[P, R | Response]:
     return _declare(guarded, SIGNED_IN)
 
 
+def operators(view: Callable[P, R]) -> Callable[P, R | Response]:
+    """Declare a page for whoever runs the service; for everybody else it does not exist."""
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+        if not current_user.is_authenticated:
+            return _to_login()
+        if not current_user.view.operator:
+            abort(404)
+        return view(*args, **kwargs)
+
+    return _declare(guarded, OPERATORS)
+
+
 def requires(permission: Permission) -> Callable[[Callable[..., R]], Callable[..., R | Response]]:
     """Declare a page of a workspace, whose slug is the view's argument `slug`.
 
@@ -59,12 +77,28 @@ def requires(permission: Permission) -> Callable[[Callable[..., R]], Callable[..
                 abort(404)
             if not allowed(membership.role, permission):
                 abort(403)
+            refuse_suspended(membership.workspace.slug)
             g.membership = membership
             return view(slug, **kwargs)
 
         return _declare(guarded, permission)
 
     return decorate
+
+
+def refuse_suspended(slug: str) -> None:
+    """Close a workspace's pages while its log-in is suspended; operators go in.
+
+    Raises:
+        PermissionDenied: it is; the text says whom to ask.
+    """
+    if current_user.view.operator:
+        return
+    database = context().database
+    found = suspension_service.workspace_suspended(database, workspace=slug, part=Part.LOGIN)
+    if found is not None:
+        contact = context().settings.service.contact
+        raise PermissionDenied(f"This workspace is suspended ({found.reason}). Write to {contact}.")
 
 
 def memberships() -> tuple[Membership, ...]:

@@ -16,7 +16,7 @@ from smailor.dns.answer import DnsClient
 from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.domains.sealing import Sealer
-from webui import assets, auth, domains, errors, headers, home, inboxes, people, rendering
+from webui import assets, auth, domains, errors, headers, home, inboxes, people, rendering, sending
 from webui.context import Context
 from webui.mail import pages as mail
 from webui.mail.office import PostOffice
@@ -75,8 +75,8 @@ def create_app(
     CSRFProtect(app)
     for part in (people, headers, errors, assets, rendering):
         part.init_app(app)
-    for blueprint in (home.blueprint, auth.blueprint, mail.blueprint, domains.blueprint, inboxes.blueprint):
-        app.register_blueprint(blueprint)
+    for part in (home, auth, mail, domains, inboxes, sending):
+        app.register_blueprint(part.blueprint)
     return app
 
 

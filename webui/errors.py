@@ -42,7 +42,7 @@ def init_app(app: Flask) -> None:
         if isinstance(error, NotFound):
             return page(404)
         if isinstance(error, PermissionDenied):
-            return page(403)
+            return page(403, detail=str(error))
         if isinstance(error, TemporaryFailure):
             log.event(_logger, logging.WARNING, None, "temporary-failure", path=request.path, error=error)
             return page(503, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.")

@@ -9,6 +9,8 @@ from werkzeug.wrappers import Response
 
 from smailor.accounts import service as accounts
 from smailor.accounts.service import UserView
+from smailor.sending import suspension_service
+from smailor.sending.suspension import Suspension
 from webui import access
 from webui.context import context
 
@@ -46,7 +48,14 @@ def _load(incoming: Request) -> Person | None:
     if not token or len(token) > 200:
         return None
     user = accounts.session_user(context().database, token=token, now=context().clock())
-    return Person(user) if user else None
+    return Person(user) if user and suspension_of(user) is None else None
+
+
+def suspension_of(user: UserView) -> Suspension | None:
+    """Return what keeps a person from logging in; whoever runs the service is never kept out."""
+    if user.operator:
+        return None
+    return suspension_service.login_suspended(context().database, user_id=user.id, email=user.email)
 
 
 def log_in(response: Response, user: UserView) -> None:

@@ -20,9 +20,13 @@ class Permission(StrEnum):
     MANAGE_DOMAINS = "manage-domains"
     VIEW_INBOXES = "view-inboxes"
     MANAGE_INBOXES = "manage-inboxes"
+    VIEW_SENDING = "view-sending"
+    MANAGE_SENDING = "manage-sending"
 
 
-_VIEW = frozenset({Permission.VIEW_WORKSPACE, Permission.VIEW_DOMAINS, Permission.VIEW_INBOXES})
+_VIEW = frozenset(
+    {Permission.VIEW_WORKSPACE, Permission.VIEW_DOMAINS, Permission.VIEW_INBOXES, Permission.VIEW_SENDING}
+)
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),

@@ -13,9 +13,9 @@ from smailor.database.engine import Database
 from smailor.errors import InvalidInput, NotFound
 from smailor.sending import plans, subjects
 from smailor.sending.plans import Plans
-from smailor.sending.subject import Subject
+from smailor.sending.subject import Scope, Subject
 from smailor.sending.terms_models import LimitOverride
-from smailor.sending.usage import used_in
+from smailor.sending.usage import used_by_many_in, used_in
 
 _PLAN = text("SELECT plan FROM sending_workspaces WHERE workspace = :workspace")
 
@@ -45,6 +45,17 @@ class LimitView:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AccountUse:
+    """What an account has used of the limits that people meet first."""
+
+    account: str
+    messages_hour: int
+    messages_hour_maximum: int
+    recipients_day: int
+    recipients_day_maximum: int
+
+
 def show_limits(database: Database, *, subject: Subject, plans: Plans, now: datetime) -> tuple[LimitView, ...]:
     """Return the limits that hold for an account, a domain or a workspace, and what is used of each.
 
@@ -68,6 +79,51 @@ def show_limits(database: Database, *, subject: Subject, plans: Plans, now: date
         _view(subject, measure, maximum, overrides.get(measure), used.get(measure))
         for measure, maximum in limits.items()
     )
+
+
+def account_use(
+    database: Database, *, workspace: str, plans: Plans, now: datetime, limit: int = 50
+) -> tuple[AccountUse, ...]:
+    """Return what the accounts of a workspace have used, those first that have sent the most today.
+
+    Args:
+        database: where to look.
+        workspace: the workspace's slug.
+        plans: of the configuration.
+        now: the present moment.
+        limit: how many at most.
+
+    Raises:
+        NotFound: no such workspace.
+    """
+    with database.snapshot() as session:
+        subjects.workspace_in(session, Subject(Scope.WORKSPACE, workspace))
+        plan = plans.limits(session.scalar(_PLAN, {"workspace": workspace}))
+        accounts = [
+            account
+            for domain in subjects.domains_in(session, workspace)
+            for account in subjects.inboxes_in(session, domain)
+        ]
+        used = used_by_many_in(session, [f"account:{account}" for account in accounts], now)
+        busiest = sorted(accounts, key=lambda account: (-used[f"account:{account}"]["recipients/day"], account))[:limit]
+        rows = session.scalars(select(LimitOverride).where(LimitOverride.subject.in_(busiest)))
+        own: dict[str, dict[str, int]] = {}
+        for row in rows:
+            if row.expires_at is None or row.expires_at > now:
+                own.setdefault(row.subject, {})[row.measure] = row.maximum
+    found = []
+    for account in busiest:
+        maxima, count = plan.of(Scope.ACCOUNT, own.get(account, {})), used[f"account:{account}"]
+        found.append(
+            AccountUse(
+                account,
+                count["messages/hour"],
+                maxima["messages/hour"],
+                count["recipients/day"],
+                maxima["recipients/day"],
+            )
+        )
+    return tuple(found)
 
 
 def set_limit(

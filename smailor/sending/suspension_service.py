@@ -120,7 +120,7 @@ def list_suspensions(database: Database, *, workspace: str | None = None) -> tup
 def suspended(database: Database, *, address: str, part: Part) -> Suspension | None:
     """Return what keeps an address from something: a suspension of its own, its domain's or its workspace's."""
     with database.snapshot() as session:
-        return suspension.in_the_way(_of_address(session, address), part)
+        return suspension.in_the_way(_open(session, _about(session, address)), part)
 
 
 def login_suspended(database: Database, *, user_id: int, email: str) -> Suspension | None:
@@ -134,15 +134,20 @@ def login_suspended(database: Database, *, user_id: int, email: str) -> Suspensi
         user_id: the person.
         email: their address; it need not be one of our inboxes.
     """
-    with database.snapshot() as session:
-        own = suspension.in_the_way(_of_address(session, email), Part.LOGIN)
-    if own is not None:
-        return own
-    found = [
-        workspace_suspended(database, workspace=membership.workspace.slug, part=Part.LOGIN)
+    places = [
+        Subject(Scope.WORKSPACE, membership.workspace.slug)
         for membership in accounts.memberships(database, user_id=user_id)
     ]
-    return found[0] if found and all(found) else None
+    with database.snapshot() as session:
+        own = _about(session, email)
+        found = _open(session, own.union(places))
+    hit = suspension.in_the_way((entry for entry in found if entry.subject in own), Part.LOGIN)
+    if hit is not None:
+        return hit
+    stopped = [
+        suspension.in_the_way((entry for entry in found if entry.subject == place), Part.LOGIN) for place in places
+    ]
+    return stopped[0] if stopped and all(stopped) else None
 
 
 def workspace_suspended(database: Database, *, workspace: str, part: Part) -> Suspension | None:
@@ -162,13 +167,13 @@ def end_connections(database: Database, dovecot: Dovecot, *, subject: Subject) -
     return all(done)
 
 
-def _of_address(session: Session, address: str) -> list[Suspension]:
+def _about(session: Session, address: str) -> set[Subject]:
     domain = address.rpartition("@")[2]
     about = {Subject(Scope.ACCOUNT, address), Subject(Scope.DOMAIN, domain)}
     workspace = session.scalar(_WORKSPACE, {"domain": domain})
     if workspace is not None:
         about.add(Subject(Scope.WORKSPACE, workspace))
-    return _open(session, about)
+    return about
 
 
 def _open(session: Session, about: set[Subject]) -> list[Suspension]:

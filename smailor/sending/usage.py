@@ -1,15 +1,19 @@
 """What is used of limits at the moment, for people to see. Units that a daemon holds in lease count as used."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, text
 from sqlalchemy.orm import Session
 
 from smailor.sending.limits import RECIPIENTS, TODAY
 from smailor.sending.plans import WINDOWS
 from smailor.sending.tally import MEASURES, SLOT_SECONDS, Tally
 
-_COUNTS = text("SELECT counts FROM sending_counts WHERE key = :key")
+_COUNTS = text("SELECT key, counts FROM sending_counts WHERE key IN :keys").bindparams(
+    bindparam("keys", expanding=True)
+)
+_AT_ONCE = 500
 USED_TODAY = "recipients/today"
 """What a warm-up's cap is about."""
 _NAMES = {index: name for name, measure in WINDOWS.items() for index, known in enumerate(MEASURES) if known == measure}
@@ -17,14 +21,26 @@ _NAMES[MEASURES.index((RECIPIENTS, TODAY))] = USED_TODAY
 
 
 def used_in(session: Session, key: str, now: datetime) -> dict[str, int]:
-    """Return what is used of each measure under a key.
+    """Return what is used of each measure under a key; arguments as in `used_by_many_in`."""
+    return used_by_many_in(session, [key], now)[key]
+
+
+def used_by_many_in(session: Session, keys: Sequence[str], now: datetime) -> dict[str, dict[str, int]]:
+    """Return what is used of each measure under each key.
 
     Args:
         session: to read by.
-        key: `account:ada@example.com`, `domain:example.com` or `workspace:acme`.
+        keys: `account:ada@example.com`, `domain:example.com` or `workspace:acme`.
         now: the present moment.
     """
-    counts = session.scalar(_COUNTS, {"key": key})
-    tally = Tally(bytes(counts) if counts is not None else None)
+    rows: dict[str, bytes] = {}
+    for start in range(0, len(keys), _AT_ONCE):
+        for key, counts in session.execute(_COUNTS, {"keys": keys[start : start + _AT_ONCE]}):
+            rows[key] = bytes(counts)
+    return {key: _used(rows.get(key), now) for key in keys}
+
+
+def _used(counts: bytes | None, now: datetime) -> dict[str, int]:
+    tally = Tally(counts)
     tally.advance(int(now.timestamp()) // SLOT_SECONDS)
     return {name: tally.totals[index] for index, name in _NAMES.items()}

@@ -51,6 +51,11 @@ def login() -> Response | str | tuple[str, int, dict[str, str]]:
         log.event(_logger, logging.INFO, None, "login-failed", source=request.remote_addr)
         return render_template("auth/login.html", form=form, problem=_WRONG)
     attempts.forget(database, **who)
+    suspended = people.suspension_of(user)
+    if suspended is not None:
+        log.event(_logger, logging.INFO, None, "login-suspended", user=user.id, source=request.remote_addr)
+        problem = f"Logging in is suspended ({suspended.reason}). Write to {context().settings.service.contact}."
+        return render_template("auth/login.html", form=form, problem=problem), 403, {}
     session.clear()  # a new session has a new CSRF secret
     response = redirect(_after_login())
     people.log_in(response, user)

@@ -7,8 +7,11 @@ from typing import Any
 from flask import Blueprint
 from flask_login import current_user
 
+from smailor.errors import PermissionDenied
 from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.service import InboxView
+from smailor.sending import suspension_service
+from smailor.sending.suspension import Part
 from webui.context import context
 from webui.mail import folders as folder_rules
 from webui.mail.folders import Folder
@@ -23,8 +26,15 @@ def inbox_view(address: str) -> InboxView:
 
     Raises:
         NotFound: there is none, or it is not the person's to open.
+        PermissionDenied: its log-in is suspended; the text says whom to ask.
     """
-    return mailboxes.inbox_for_reader(context().database, user_id=int(current_user.get_id()), address=address.lower())
+    database = context().database
+    inbox = mailboxes.inbox_for_reader(database, user_id=int(current_user.get_id()), address=address.lower())
+    found = suspension_service.suspended(database, address=inbox.address, part=Part.LOGIN)
+    if found is not None:
+        contact = context().settings.service.contact
+        raise PermissionDenied(f"{inbox.address} is suspended ({found.reason}). Write to {contact}.")
+    return inbox
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from webui import access, headers
 
 VALUES = {"slug": "acme", "name": "acme.test", "address": "owner@acme.test", "folder": "INBOX", "uid": 1, "index": 0}
 VALUES |= {"number": 1, "version": "x"}
-DECLARATIONS = {access.PUBLIC, access.SIGNED_IN, *Permission}
+DECLARATIONS = {access.PUBLIC, access.SIGNED_IN, access.OPERATORS, *Permission}
 
 
 def pages(app):
@@ -57,7 +57,10 @@ def test_another_tenants_pages_do_not_exist(app, browser, acme):
 
 @pytest.mark.parametrize(
     ("email", "permitted"),
-    [("member@acme.test", set()), ("reader@acme.test", {Permission.VIEW_DOMAINS, Permission.VIEW_INBOXES})],
+    [
+        ("member@acme.test", set()),
+        ("reader@acme.test", {Permission.VIEW_DOMAINS, Permission.VIEW_INBOXES, Permission.VIEW_SENDING}),
+    ],
 )
 def test_a_role_opens_what_it_permits_and_no_more(app, browser, acme, email, permitted):
     app.config["WTF_CSRF_ENABLED"] = False
@@ -96,7 +99,8 @@ def test_no_page_has_a_script_or_style_of_its_own(app, browser, acme):
     acme.claim("acme", "new.test")
     browser.log_in("owner@acme.test")
     paths = ["/login", "/w/acme/domains/", "/w/acme/domains/new.test", "/w/acme/inboxes/", "/compose/owner@acme.test"]
-    for path in [*paths, "/settings/owner@acme.test/devices"]:
+    paths += ["/w/acme/sending/", "/settings/owner@acme.test/sending", "/settings/owner@acme.test/devices"]
+    for path in paths:
         page = browser.get(path).get_data(as_text=True)
         assert " style=" not in page
         assert "<style" not in page

@@ -1,0 +1,144 @@
+"""A workspace's sending page: what it may send and has sent, its domains' warm-up, whom it does not write to."""
+
+from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask_login import current_user
+from werkzeug.wrappers import Response as Redirect
+
+from smailor.accounts.audit import Actor
+from smailor.accounts.permissions import Permission
+from smailor.domains import service as domains
+from smailor.errors import Conflict, InvalidInput, NotFound
+from smailor.sending import limit_service, plans, suppression_service, suspension_service, warmup_service
+from smailor.sending.subject import Scope, Subject
+from smailor.sending.suppression import write_csv
+from webui.access import requires
+from webui.context import context
+from webui.sending.forms import ImportForm, SuppressionForm
+
+blueprint = Blueprint("sending", __name__)
+
+PAGE = 50
+MAX_CSV_BYTES = 20 * 1024 * 1024
+
+
+@blueprint.get("/w/<slug>/sending/")
+@requires(Permission.VIEW_SENDING)
+def index(slug: str) -> Response:
+    """Show limits, warm-up, suspensions and the suppression list."""
+    return _page(slug, SuppressionForm(formdata=None), ImportForm(formdata=None))
+
+
+@blueprint.post("/w/<slug>/suppressions/")
+@requires(Permission.MANAGE_SENDING)
+def suppress(slug: str) -> Response | Redirect:
+    """Put an address on the list."""
+    form = SuppressionForm()
+    if form.validate_on_submit():
+        try:
+            entry = suppression_service.add(
+                context().database,
+                workspace=slug,
+                address=form.address.data,
+                reason=form.reason.data or "",
+                actor=acting(),
+                now=context().clock(),
+            )
+            flash(f"Nobody of this workspace writes to {entry.address} any more.", "done")
+            return _back(slug)
+        except (InvalidInput, Conflict) as error:
+            text = error.message if isinstance(error, InvalidInput) else str(error)
+            form.address.errors = [f"{text[:1].upper()}{text[1:]}."]
+    return _page(slug, form, ImportForm(formdata=None), code=422)
+
+
+@blueprint.post("/w/<slug>/suppressions/remove")
+@requires(Permission.MANAGE_SENDING)
+def release(slug: str) -> Redirect:
+    """Take an address off the list."""
+    address = request.form.get("address", "")
+    try:
+        suppression_service.remove(
+            context().database, workspace=slug, address=address, actor=acting(), now=context().clock()
+        )
+        flash(f"{address} can be written to again.", "done")
+    except (InvalidInput, NotFound):
+        flash("That address was gone already.", "info")
+    return _back(slug)
+
+
+@blueprint.post("/w/<slug>/suppressions/import")
+@requires(Permission.MANAGE_SENDING)
+def import_suppressions(slug: str) -> Response | Redirect:
+    """Put the addresses of a CSV file on the list."""
+    form = ImportForm()
+    if form.validate_on_submit():
+        try:
+            imported, added = suppression_service.import_csv(
+                context().database,
+                workspace=slug,
+                text=_uploaded(form),
+                actor=acting(),
+                now=context().clock(),
+            )
+        except InvalidInput as error:
+            form.file.errors = [f"The file {error.message}."]
+        else:
+            known = len(imported.entries) - added
+            flash(f"{added} addresses added, {known} were on the list already.", "done")
+            if imported.unread:
+                flash(f"{imported.unread} lines could not be read: {'; '.join(imported.problems[:3])}.", "problem")
+            return _back(slug)
+    return _page(slug, SuppressionForm(formdata=None), form, code=422)
+
+
+@blueprint.get("/w/<slug>/suppressions.csv")
+@requires(Permission.VIEW_SENDING)
+def export(slug: str) -> Response:
+    """Send the list as a CSV file."""
+    entries = suppression_service.list_suppressed(context().database, workspace=slug)
+    response = make_response(write_csv(entries))
+    response.mimetype = "text/csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="suppressed-{slug}.csv"'
+    return response
+
+
+def _uploaded(form: ImportForm) -> str:
+    content: bytes = form.file.data.read(MAX_CSV_BYTES + 1)
+    if len(content) > MAX_CSV_BYTES:
+        raise InvalidInput("file", "is too large: split it")
+    return content.decode("utf-8", "replace")
+
+
+def acting() -> Actor:
+    """Return who acts, for the audit trail."""
+    return Actor(current_user.view.email, request.remote_addr or "")
+
+
+def _back(slug: str) -> Redirect:
+    return redirect(url_for("sending.index", slug=slug, _anchor="suppressed"))
+
+
+def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: int = 200) -> Response:
+    parts = context()
+    database, now = parts.database, parts.clock()
+    known, schedule = plans.plans_of(parts.settings), plans.schedule_of(parts.settings)
+    verified = [domain.name for domain in domains.list_domains(database, workspace=slug) if domain.verified_at]
+    search, after = request.args.get("search", "")[:320], request.args.get("after", "")[:320]
+    entries = suppression_service.list_suppressed(database, workspace=slug, search=search, after=after, limit=PAGE + 1)
+    body = render_template(
+        "sending/index.html",
+        slug=slug,
+        form=form,
+        import_form=import_form,
+        contact=parts.settings.service.contact,
+        limits=limit_service.show_limits(database, subject=Subject(Scope.WORKSPACE, slug), plans=known, now=now),
+        warmups=[warmup_service.show_warmup(database, domain=name, schedule=schedule, now=now) for name in verified],
+        accounts=limit_service.account_use(database, workspace=slug, plans=known, now=now),
+        suspensions=suspension_service.list_suspensions(database, workspace=slug),
+        suppressed=entries[:PAGE],
+        more=entries[PAGE - 1].address if len(entries) > PAGE else "",
+        count=suppression_service.count_suppressed(database, workspace=slug),
+        search=search,
+        after=after,
+    )
+    return make_response(body, code)
