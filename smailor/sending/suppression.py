@@ -87,7 +87,7 @@ def read_csv(text: str, *, now: datetime) -> Imported:
         InvalidInput: it has more than MAX_ROWS lines.
     """
     text = text.removeprefix("\ufeff")
-    separator = max(",;\t", key=text[:4096].count)
+    separator = max(",;\t", key=text.lstrip().partition("\n")[0].count)
     columns = {"address": 0, "reason": 1, "since": 2}
     found: dict[str, Suppressed] = {}
     problems: list[str] = []
