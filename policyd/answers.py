@@ -17,7 +17,7 @@ from policyd.protocol import PolicyRequest
 from smailor import log
 from smailor.address import Address, DomainName
 from smailor.errors import InvalidInput, TemporaryFailure
-from smailor.sending.decision import UNAVAILABLE, Decision, Phase, SendingRequest
+from smailor.sending.decision import PERMITTED, UNAVAILABLE, Decision, Phase, SendingRequest
 
 PHASES = {"RCPT": Phase.PEEK, "END-OF-MESSAGE": Phase.CHARGE}
 """At RCPT, so that no body is uploaded for nothing; at END-OF-MESSAGE once for all recipients."""
@@ -60,6 +60,9 @@ class Answers:
         words = f"{request.sasl_username} {request.sender.rpartition('@')[2]}"
         if request.sasl_username and request.protocol_state == "END-OF-MESSAGE":
             known = self._decider.answer(words, request.instance, request.recipient_count)
+            if known is PERMITTED:
+                self._metrics.decisions.add("permitted")
+                return protocol.DUNNO
             if known is not None:
                 return self._words(request, known)
         try:

@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stopping = False
         self._writable = True
+        self._paused = False
         self._transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -54,6 +55,9 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Take in what arrived and answer what is complete."""
         if self._problem is not None or self._stopping:
+            return
+        if not self._paused and not self._waiting and (request := self._reader.whole(data)) is not None:
+            self._ask(request)
             return
         try:
             self._waiting.extend(self._reader.feed(data))
@@ -85,7 +89,7 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """Ask nothing more for a peer that does not read its answers."""
         self._writable = False
-        self._transport.pause_reading()
+        self._pause()
 
     def resume_writing(self) -> None:
         """Go on."""
@@ -104,23 +108,31 @@ class Connection(asyncio.Protocol):
 
     def _answer_next(self) -> None:
         while self._open is None and self._writable and self._waiting and not self._transport.is_closing():
-            request = self._waiting.popleft()
-            self._asked_at = time.perf_counter()
-            answer = self._server.answer(request)
-            if isinstance(answer, bytes):
-                self._send(answer)
-            else:
-                self._open = answer
-                self._transport.pause_reading()
-                answer.add_done_callback(self._answered)
+            self._ask(self._waiting.popleft())
         if self._open is not None or not self._writable or self._transport.is_closing():
             return
         if self._problem is not None:
             self._close(str(self._problem), kind=self._problem.kind)
         elif self._stopping:
             self._transport.close()
-        else:
+        elif self._paused:
+            self._paused = False
             self._transport.resume_reading()
+
+    def _ask(self, request: PolicyRequest) -> None:
+        self._asked_at = time.perf_counter()
+        answer = self._server.answer(request)
+        if isinstance(answer, bytes):
+            self._send(answer)
+        else:
+            self._open = answer
+            self._pause()
+            answer.add_done_callback(self._answered)
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
 
     def _answered(self, answer: "asyncio.Future[bytes]") -> None:
         self._open = None

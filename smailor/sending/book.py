@@ -219,7 +219,7 @@ class Book:
         return route
 
     def _lease(self, key: str, of: str, part: Sequence[Applied]) -> Lease:
-        caps = tuple(leases.cap(applied) for applied in part)
+        caps = tuple(leases.cap(applied.limit, applied.warm_up) for applied in part)
         caps = self._caps.setdefault(caps, caps)
         lease = self._leases.get(key)
         if lease is None:

@@ -50,7 +50,7 @@ class Counter:
         self._queue: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = self._woken = False
         self._out: tuple[float, TemporaryFailure] | None = None
         self._tidied = 0.0
         self._maintenance = peeking.Maintenance()
@@ -59,7 +59,8 @@ class Counter:
         """Answer a complete message from memory, if that can be done; see `Book.answer`."""
         with self._lock:
             decision = self._book.answer(words, name, recipients, time.monotonic())
-            wake = self._book.renewals
+            wake = self._book.renewals and not self._woken
+            self._woken = self._book.renewals
         if wake:
             self._queue.put(None)
         return decision
@@ -157,6 +158,7 @@ class Counter:
             self._read_terms(batch)
             with self._lock:
                 trip = self._book.prepare(batch, time.monotonic())
+                self._woken = False
             try:
                 self._make(trip)
             except Stale as stale:

@@ -7,6 +7,7 @@ sent then, never more.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from smailor.sending import limits
@@ -172,6 +173,7 @@ def grouped(terms: Terms) -> dict[str, tuple[Applied, ...]]:
     return groups
 
 
-def cap(applied: Applied) -> Cap:
-    """Return a limit made ready."""
-    return Cap(measure_index(applied.limit), applied.limit.maximum, applied.limit, applied.warm_up)
+@lru_cache(4096)
+def cap(limit: Limit, warm_up: bool) -> Cap:
+    """Return a limit made ready; few limits are different."""
+    return Cap(measure_index(limit), limit.maximum, limit, warm_up)

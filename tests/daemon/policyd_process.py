@@ -34,7 +34,9 @@ def free_port() -> int:
 class Daemon:
     """One `smailor-policyd` with its configuration, socket and log under a directory."""
 
-    def __init__(self, directory: Path, database_url: str, limit: int, listen_on: str | None = None) -> None:
+    def __init__(
+        self, directory: Path, database_url: str, limit: int, listen_on: str | None = None, plan: str = ""
+    ) -> None:
         directory.mkdir(exist_ok=True)
         self.socket = listen_on or f"unix:{directory}/policyd.sock"
         self.metrics_port = free_port()
@@ -56,6 +58,8 @@ class Daemon:
             metrics = "127.0.0.1:{self.metrics_port}"
             [sending]
             messages_per_hour = {limit}
+            [plans.standard]
+            {plan}
             """
         )
         self._log.touch()
