@@ -12,7 +12,7 @@ from smailor.authentication.reports import Reporter
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
 from smailor.cli.submission import hand_over
-from smailor.sending import limit_service, plans, warmup_service
+from smailor.sending import anomalies, limit_service, plans, warmup_service, watch_service
 from smailor.sending.warmup import Thresholds
 
 
@@ -56,11 +56,27 @@ def warmup(context: Context) -> dict[str, int]:
     return asdict(run)
 
 
+def watch_sending(context: Context) -> dict[str, int]:
+    """Pause accounts that send unlike themselves, until their owners confirm that it was meant. For every minute."""
+    lines = context.settings.anomalies
+    if not lines.enabled:
+        return {"watched": 0, "paused": 0}
+    thresholds = anomalies.Thresholds(
+        times_usual=lines.times_usual,
+        recipients_at_least=lines.recipients_at_least,
+        new_share=lines.new_share,
+        new_at_least=lines.new_at_least,
+        networks=lines.networks,
+    )
+    return asdict(watch_service.watch(context.database, thresholds=thresholds, now=clock.now()))
+
+
 def prune_sending(context: Context) -> dict[str, int]:
     """Delete limits that have run out and days' records that nobody asks about any more."""
     now = clock.now()
     return {
         "limits": limit_service.prune_expired(context.database, now=now),
+        "habits": watch_service.prune(context.database, now=now),
         "days": warmup_service.prune_days(context.database, now=now),
     }
 
@@ -70,6 +86,7 @@ JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
     "prune-sending": prune_sending,
     "prune-tokens": prune_tokens,
     "warmup": warmup,
+    "watch-sending": watch_sending,
 }
 
 

@@ -16,8 +16,8 @@ class Thresholds:
     Attributes:
         times_usual: an hour of more than this many times the usual one.
         recipients_at_least: recipients in that hour below which it is no matter how many times that is.
-        new_share: a larger share of an hour's recipients was never written to before.
-        new_at_least: new recipients in that hour below which their share is no matter.
+        new_share: a larger share of a day's recipients was never written to before that day.
+        new_at_least: new recipients on that day below which their share is no matter.
         networks: more networks than this sent in one hour.
     """
 
@@ -35,14 +35,16 @@ class Activity:
     Attributes:
         recipients: written to in this hour.
         usual: recipients in a usual busy hour of the last weeks; None: the account is too young to have a usual.
-        new_recipients: of this hour's recipients, those that were never written to before.
+        different: people written to today.
+        new: of them, those that were never written to before today.
         networks: networks (IPv4 /24, IPv6 /48) that it was used from in this hour.
     """
 
     recipients: int
     usual: float | None
-    new_recipients: int
-    networks: int
+    different: int = 0
+    new: int = 0
+    networks: int = 1
 
 
 class Kind(StrEnum):
@@ -70,7 +72,7 @@ def look(activity: Activity, thresholds: Thresholds) -> Anomaly | None:
     """Return what looks unlike the account; None: nothing does.
 
     Args:
-        activity: of one hour.
+        activity: of one hour and its day.
         thresholds: where the lines are.
     """
     if activity.networks > thresholds.networks:
@@ -80,12 +82,11 @@ def look(activity: Activity, thresholds: Thresholds) -> Anomaly | None:
         usual = max(round(activity.usual or 0), 1)
         return Anomaly(Kind.VOLUME, f"{activity.recipients} recipients within an hour, usually at most {usual}")
     if (
-        activity.new_recipients >= thresholds.new_at_least
-        and activity.recipients > 0
-        and activity.new_recipients / activity.recipients > thresholds.new_share
-        and activity.usual is not None
+        activity.usual is not None
+        and activity.new >= thresholds.new_at_least
+        and activity.new > thresholds.new_share * activity.different
     ):
-        words = f"{activity.new_recipients} of {activity.recipients} recipients within an hour never written to before"
+        words = f"{activity.new} of {activity.different} recipients today were never written to before"
         return Anomaly(Kind.NEW_RECIPIENTS, words)
     return None
 

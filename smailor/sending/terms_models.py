@@ -5,8 +5,9 @@ Each change of these tables raises `sending_terms.generation` in the same transa
 """
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from smailor.database.base import Base, BigInt, UtcDateTime, address_text, bigint, domain_text, intpk, moment
@@ -128,3 +129,29 @@ class AccountPause(Base):
     since: Mapped[moment]
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     confirmed_by: Mapped[address_text] = mapped_column(server_default="")
+
+
+class AccountHabits(Base):
+    """What is usual for an account: its busiest hours of the last weeks, and whom it has written to."""
+
+    __tablename__ = "account_habits"
+
+    account: Mapped[address_text] = mapped_column(primary_key=True)
+    learnt: Mapped[int]
+    """Number of the day up to which its recipients are in `known`."""
+    hours: Mapped[list[Any]] = mapped_column(JSON)
+    """[number of the day, recipients in its busiest hour], oldest first."""
+    known: Mapped[bytes] = mapped_column(LargeBinary)
+    """As `smailor.sending.habits` says."""
+
+
+class AccountNetwork(Base):
+    """A network that an account has sent from lately."""
+
+    __tablename__ = "account_networks"
+    __table_args__ = (Index("ix_account_networks_slot", "slot"),)
+
+    account: Mapped[address_text] = mapped_column(primary_key=True)
+    network: Mapped[str] = mapped_column(String(50), primary_key=True)
+    slot: Mapped[bigint] = mapped_column(server_default="0")
+    """The last slot of five minutes in which it did."""

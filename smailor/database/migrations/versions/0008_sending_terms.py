@@ -111,6 +111,7 @@ def upgrade() -> None:
     op.add_column("workspaces", _text("plan", 50, "standard"))
     _create_audit_trail(dialect)
     _create_terms()
+    _create_habits()
     op.execute(sa.text("INSERT INTO sending_terms (id, generation) VALUES (1, 1)"))
     op.execute(
         sa.text(
@@ -253,6 +254,23 @@ def _create_terms() -> None:
     )
 
 
+def _create_habits() -> None:
+    op.create_table(
+        "account_habits",
+        sa.Column("account", sa.String(320), primary_key=True),
+        sa.Column("learnt", sa.Integer, nullable=False),
+        sa.Column("hours", sa.JSON, nullable=False),
+        sa.Column("known", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "account_networks",
+        sa.Column("account", sa.String(320), primary_key=True),
+        sa.Column("network", sa.String(50), primary_key=True),
+        _count("slot"),
+        sa.Index("ix_account_networks_slot", "slot"),
+    )
+
+
 def _create_views(views: Mapping[str, str], dialect: str) -> None:
     for name, query in views.items():
         op.execute(sa.text(f"CREATE VIEW {name} AS {query.replace('{now}', NOW[dialect])}".replace(":", "\\:")))
@@ -295,6 +313,8 @@ def downgrade() -> None:
         op.execute(sa.text(f"DROP VIEW {name}"))
     _create_views({"dovecot_passwords": OLD_PASSWORDS, "mta_transports": OLD_TRANSPORTS}, dialect)
     for table in (
+        "account_networks",
+        "account_habits",
         "account_pauses",
         "suspensions",
         "suppressions",
