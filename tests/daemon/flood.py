@@ -46,9 +46,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._ask()
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
         self._asked, question = next(self._questions, ("", b""))
         if question:
             self._transport.write(question)
@@ -68,7 +67,7 @@ class _Connection(asyncio.Protocol):
             assert answer.startswith(b"action=451 4.3.0 "), answer
             self._outcome.unavailable += 1
         self._watch()
-        self._ask()
+        self.ask()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._outcome.lost += bool(self._asked)
@@ -110,6 +109,8 @@ def flood(
             )
             for where in itertools.islice(itertools.cycle(sockets), connections)
         ]
+        for _, protocol in made:
+            protocol.ask()
         async with asyncio.timeout(SECONDS):
             await asyncio.gather(*(protocol.done for _, protocol in made))
         return outcome
