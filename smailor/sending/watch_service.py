@@ -125,7 +125,7 @@ def _networks(session: Session, accounts: Sequence[str], now: datetime) -> Mappi
         .where(AccountNetwork.account.in_(accounts), AccountNetwork.slot > since)
         .group_by(AccountNetwork.account)
     )
-    return defaultdict(int, {account: count for account, count in session.execute(query)})
+    return defaultdict(int, dict(session.execute(query).tuples().all()))
 
 
 def _left_alone(session: Session, accounts: Sequence[str], now: datetime) -> set[str]:
