@@ -37,6 +37,6 @@ def terms(plans):
 
 @pytest.fixture
 def connection(database):
-    bare = plain.connect(database.engine.url.render_as_string(hide_password=False))
+    bare = plain.connect(database.url)
     yield bare
     bare.close()
