@@ -10,7 +10,8 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from smailor.accounts import passwords
+from smailor.accounts import audit, passwords
+from smailor.accounts.audit import Actor, clean_reason
 from smailor.accounts.models import Member, User, WebSession, Workspace
 from smailor.accounts.permissions import Role
 from smailor.address import Address
@@ -19,6 +20,9 @@ from smailor.errors import Conflict, InvalidInput, NotFound
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?\Z")
 MAX_NAME = 200
+STANDARD_PLAN = "standard"
+"""The plan of a workspace that was given no other."""
+_PLAN = re.compile(r"[a-z0-9][a-z0-9-]{0,49}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class WorkspaceView:
     id: int
     slug: str
     name: str
+    plan: str
     created_at: datetime
 
 
@@ -144,7 +149,7 @@ def create_workspace(database: Database, *, slug: str, name: str, now: datetime)
     """
     if not _SLUG.match(slug):
         raise InvalidInput("workspace", "1 to 50 lower-case letters, digits and hyphens, such as acme-gmbh")
-    workspace = Workspace(slug=slug, name=clean_name("name", name), created_at=now)
+    workspace = Workspace(slug=slug, name=clean_name("name", name), plan=STANDARD_PLAN, created_at=now)
     try:
         with database.transaction() as session:
             session.add(workspace)
@@ -152,6 +157,43 @@ def create_workspace(database: Database, *, slug: str, name: str, now: datetime)
             return _workspace_view(workspace)
     except IntegrityError as error:
         raise Conflict(f"there is already a workspace {slug}") from error
+
+
+def set_plan(
+    database: Database, *, workspace: str, plan: str, reason: str, actor: Actor, now: datetime
+) -> WorkspaceView:
+    """Put a workspace on another plan, from the next message on.
+
+    Args:
+        database: where to.
+        workspace: its slug.
+        plan: a name in the configuration's `plans`; of one that is not there the standard plan's limits hold.
+        reason: why.
+        actor: who.
+        now: the present moment.
+
+    Raises:
+        NotFound: no such workspace.
+        InvalidInput: the plan's name or the reason cannot be used.
+    """
+    if not _PLAN.match(plan):
+        raise InvalidInput("plan", "1 to 50 lower-case letters, digits and hyphens")
+    reason = clean_reason(reason, needed=False)
+    with database.transaction() as session:
+        found = _workspace(session, workspace)
+        details = {"before": found.plan, "plan": plan}
+        found.plan = plan
+        audit.record_in(
+            session,
+            actor,
+            action="plan.set",
+            on=f"workspace:{found.slug}",
+            workspace=found.slug,
+            reason=reason,
+            details=details,
+            now=now,
+        )
+        return _workspace_view(found)
 
 
 def list_workspaces(database: Database) -> tuple[WorkspaceView, ...]:
@@ -305,4 +347,4 @@ def _user_view(user: User) -> UserView:
 
 
 def _workspace_view(found: Workspace) -> WorkspaceView:
-    return WorkspaceView(id=found.id, slug=found.slug, name=found.name, created_at=found.created_at)
+    return WorkspaceView(id=found.id, slug=found.slug, name=found.name, plan=found.plan, created_at=found.created_at)

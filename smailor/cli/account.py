@@ -7,8 +7,10 @@ import click
 from smailor import clock
 from smailor.accounts import passwords, service
 from smailor.accounts.permissions import Role
+from smailor.cli.acting import actor, optional_reason_option
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
+from smailor.errors import InvalidInput
 
 password_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input; otherwise one is drawn and shown."
@@ -85,6 +87,21 @@ def workspace_add(context: Context, slug: str, name: str, as_json: bool) -> None
 def workspace_list(context: Context, as_json: bool) -> None:
     """List all workspaces."""
     show(service.list_workspaces(context.database), as_json=as_json)
+
+
+@workspace.command("plan")
+@click.argument("slug")
+@click.argument("plan")
+@optional_reason_option
+@json_option
+@click.pass_obj
+def workspace_plan(context: Context, slug: str, plan: str, reason: str, as_json: bool) -> None:
+    """Put a workspace on a plan of the configuration."""
+    known = {service.STANDARD_PLAN, *context.settings.plans}
+    if plan not in known:
+        raise InvalidInput("plan", f"the configuration has {', '.join(sorted(known))}")
+    view = service.set_plan(context.database, workspace=slug, plan=plan, reason=reason, actor=actor(), now=clock.now())
+    show(view, as_json=as_json)
 
 
 @workspace.command("add-member")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from datetime import datetime
 
 import click
 
@@ -10,9 +11,10 @@ from smailor.accounts import app_passwords, service
 from smailor.authentication import record_service, report_service
 from smailor.authentication.reports import Reporter
 from smailor.cli.context import Context
+from smailor.cli.notice import put_into_inbox
 from smailor.cli.output import json_option, show
 from smailor.cli.submission import hand_over
-from smailor.sending import anomalies, limit_service, plans, warmup_service, watch_service
+from smailor.sending import anomalies, limit_service, notices, plans, warmup_service, watch_service
 from smailor.sending.warmup import Thresholds
 
 
@@ -60,7 +62,7 @@ def watch_sending(context: Context) -> dict[str, int]:
     """Pause accounts that send unlike themselves, until their owners confirm that it was meant. For every minute."""
     lines = context.settings.anomalies
     if not lines.enabled:
-        return {"watched": 0, "paused": 0}
+        return {"watched": 0, "paused": 0, "told": 0}
     thresholds = anomalies.Thresholds(
         times_usual=lines.times_usual,
         recipients_at_least=lines.recipients_at_least,
@@ -68,7 +70,23 @@ def watch_sending(context: Context) -> dict[str, int]:
         new_at_least=lines.new_at_least,
         networks=lines.networks,
     )
-    return asdict(watch_service.watch(context.database, thresholds=thresholds, now=clock.now()))
+    now = clock.now()
+    run = watch_service.watch(context.database, thresholds=thresholds, now=now)
+    told = sum(_tell_paused(context, account, anomaly.words, now) for account, anomaly in run.paused)
+    return {"watched": run.watched, "paused": len(run.paused), "told": told}
+
+
+def _tell_paused(context: Context, account: str, reason: str, now: datetime) -> bool:
+    settings = context.settings
+    letter = notices.paused(
+        account=account,
+        reason=reason,
+        service=settings.service.name,
+        contact=settings.service.contact,
+        confirm_at=f"{settings.web.public_url}/settings/{account}/sending",
+        now=now,
+    )
+    return put_into_inbox(context.database, settings.web, login=account, message=letter, now=now)
 
 
 def prune_sending(context: Context) -> dict[str, int]:

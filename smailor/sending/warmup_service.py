@@ -216,6 +216,8 @@ def _step(session: Session, domain: str, schedule: Schedule, thresholds: Thresho
     yesterday = _yesterday(now)
     row = _row(session, domain, now)
     before = _standing(row)
+    if before.state is State.GRADUATED:
+        return run
     # Days before the domain was known here say nothing about it.
     judged = before.judged or row.since.astimezone(UTC).date() - timedelta(days=1)
     first = max(judged + timedelta(days=1), yesterday - timedelta(days=MAX_DAYS_JUDGED - 1))

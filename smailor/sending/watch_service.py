@@ -33,10 +33,15 @@ _INDEX = measure_index(Limit(RECIPIENTS, HOUR, 0))
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one run did."""
+    """What one run did.
 
-    watched: int
-    paused: int
+    Attributes:
+        watched: accounts looked at.
+        paused: those that were paused, with what was seen; they are still to be told.
+    """
+
+    watched: int = 0
+    paused: tuple[tuple[str, Anomaly], ...] = ()
 
 
 def watch(database: Database, *, thresholds: Thresholds, now: datetime) -> Run:
@@ -49,14 +54,13 @@ def watch(database: Database, *, thresholds: Thresholds, now: datetime) -> Run:
     """
     today = int(now.timestamp()) // _DAY_SECONDS
     hours = _hours(database, today, now)
-    paused = 0
+    paused: list[tuple[str, Anomaly]] = []
     for part in _parts(hours.items()):
         chunk = dict(part)
         with database.transaction() as session:
             found = _look(session, chunk, today, thresholds, now)
-        for account, anomaly in found.items():
-            paused += _pause(database, account, anomaly, now)
-    return Run(watched=len(hours), paused=paused)
+        paused += [entry for entry in found.items() if _pause(database, *entry, now)]
+    return Run(watched=len(hours), paused=tuple(paused))
 
 
 def prune(database: Database, *, now: datetime) -> int:
@@ -125,7 +129,7 @@ def _networks(session: Session, accounts: Sequence[str], now: datetime) -> Mappi
         .where(AccountNetwork.account.in_(accounts), AccountNetwork.slot > since)
         .group_by(AccountNetwork.account)
     )
-    return defaultdict(int, dict(session.execute(query).tuples().all()))
+    return defaultdict(int, {row[0]: row[1] for row in session.execute(query)})
 
 
 def _left_alone(session: Session, accounts: Sequence[str], now: datetime) -> set[str]:

@@ -4,10 +4,14 @@ import re
 import smtplib
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from imapclient.exceptions import IMAPClientError
+from sqlalchemy import text as sql
 
+from smailor.config import load_settings
+from smailor.database.engine import Database
 from tests.system.running import Inbox, Service, letter, token, until
 
 STRANGER = "bob@stranger.test"
@@ -158,3 +162,34 @@ def test_mail_for_whoever_may_not_receive_waits_and_is_not_lost(service: Service
     assert service.from_outside(letter(STRANGER, inbox.address, outside), **mail).accepted
     service.arrived(inbox, outside)
     service.arrived(inbox, inside, seconds=90)
+
+
+def test_whoever_sends_from_many_networks_is_paused_told_and_goes_on_when_it_was_meant(
+    service: Service, inbox: Inbox
+) -> None:
+    """The job that a timer starts every minute sees it, and puts a letter into the inbox."""
+    with service.smtp(inbox) as client:
+        assert refusal(client, inbox.address)[0] == 250
+        _note_networks(service, inbox.address, 9)
+        assert service.operate("jobs", "run", "watch-sending")["told"] == 1
+        letter_to_owner = service.arrived(inbox, "was that you")
+        until(lambda: refusal(client, inbox.address)[0] == 450, "refusal", 2)
+        said = refusal(client, inbox.address)[1]
+        assert "Sending is paused for this account (mail from 9 networks within an hour); confirm at http" in said
+        assert f"/settings/{inbox.address}/sending".encode() in letter_to_owner.replace(b"=\r\n", b"")
+        service.operate("pause", "confirm", inbox.address)
+        until(lambda: refusal(client, inbox.address)[0] == 250, "message after the confirmation", 2)
+    assert service.operate("jobs", "run", "watch-sending")["paused"] == 0, "left alone for a day"
+
+
+def _note_networks(service: Service, account: str, count: int) -> None:
+    """Note networks that the account has sent from: the test itself has only one."""
+    database = Database(load_settings(Path(service.endpoints["config"]), environ={}).database.url)
+    slot = int(time.time()) // 300
+    with database.transaction() as session:
+        for number in range(count):
+            session.execute(
+                sql("INSERT INTO account_networks (account, network, slot) VALUES (:account, :network, :slot)"),
+                {"account": account, "network": f"192.0.{number}.0/24", "slot": slot},
+            )
+    database.dispose()

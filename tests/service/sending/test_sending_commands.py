@@ -22,6 +22,8 @@ session_key = "{session}"
 sealing_keys = ["{sealing}"]
 [plans.standard]
 messages_per_hour = 100
+[plans.large]
+messages_per_hour = 1000
 """
 
 
@@ -85,6 +87,16 @@ def test_a_warm_up_is_shown_paused_resumed_and_set(shell):
     assert "no verified domain" in shell.refused("domain", "warmup", "show", "nowhere.test")
 
 
+def test_a_workspace_is_put_on_another_plan(shell):
+    assert shell.json("workspace", "plan", "acme", "large", "--reason", "paid")["plan"] == "large"
+    shown = {row["measure"]: row for row in shell.json("limits", "show", "ada@acme.test")}
+    assert shown["messages/hour"]["maximum"] == 1000
+    assert "the configuration has large, standard" in shell.refused("workspace", "plan", "acme", "huge")
+    assert "no workspace" in shell.refused("workspace", "plan", "nothing", "large")
+    (entry,) = shell.json("audit", "list", "--on", "workspace:acme")
+    assert (entry["action"], entry["details"]) == ("plan.set", {"before": "standard", "plan": "large"})
+
+
 def test_a_suppression_list_comes_and_goes(shell, tmp_path):
     here = ("--workspace", "acme")
     assert shell.json("suppression", "add", "Bob@x.test", *here, "--reason", "moved")["address"] == "bob@x.test"
@@ -144,4 +156,4 @@ def test_jobs_around_sending_run_on_an_empty_service(shell):
         "graduated": 0,
     }
     assert shell.json("jobs", "run", "prune-sending") == {"limits": 0, "habits": 0, "days": 0}
-    assert shell.json("jobs", "run", "watch-sending") == {"watched": 0, "paused": 0}
+    assert shell.json("jobs", "run", "watch-sending") == {"watched": 0, "paused": 0, "told": 0}
