@@ -103,14 +103,15 @@ class Sightings:
             with self._guard:
                 self._noted[:0] = batch
 
-    def close(self) -> None:
-        """Write what is noted, once, and end the thread."""
+    def close(self, timeout: float | None = None) -> None:
+        """Write what is noted, once, and end the thread.
+
+        Args:
+            timeout: seconds to wait for that; None: as long as it takes.
+        """
         self._stop.set()
         if self._thread is not None:
-            self._thread.join()
-        self.flush()
-        self.dropped += len(self._noted)
-        self._connection.close()
+            self._thread.join(timeout)
 
     def _write(self, batch: list[tuple[str, str, int]]) -> None:
         # In order, so that two processes with the same accounts never wait for each other in a circle.
@@ -126,3 +127,6 @@ class Sightings:
     def _run(self) -> None:
         while not self._stop.wait(self._seconds):
             self.flush()
+        self.flush()
+        self.dropped += len(self._noted)
+        self._connection.close()
