@@ -8,6 +8,7 @@ sent then, never more.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import ceil
 from typing import Final, NamedTuple
 
 from smailor.sending import limits
@@ -24,6 +25,8 @@ SHARE: Final = 4
 FULL_SECONDS: Final = 0.5
 """A refusal is repeated from memory for so long, or until the next slot, where more may be free."""
 _SHORTEST_AGE: Final = 0.05
+_SELDOM: Final = 2 * LIFE_SECONDS
+"""Who comes less often would hold what it does not use before it is taken back."""
 _SPARE: Final = 1.5
 _TOO_SHORT: Final = 0.1
 
@@ -114,8 +117,11 @@ class Lease:
         """
         if not self.since:
             return 0, 0
-        factor = _SPARE * LIFE_SECONDS / max(now - self.since, _SHORTEST_AGE)
-        return int((self.spent_messages + messages) * factor), int((self.spent_recipients + recipients) * factor)
+        age = now - self.since
+        if age > _SELDOM:
+            return 0, 0
+        factor = _SPARE * LIFE_SECONDS / max(age, _SHORTEST_AGE)
+        return ceil((self.spent_messages + messages) * factor), ceil((self.spent_recipients + recipients) * factor)
 
     def shortage(self, tally: Tally, recipients: int) -> Decision | None:
         """Return the refusal of a message with so many recipients, if one of the limits has no room for it."""

@@ -7,7 +7,8 @@ from concurrent.futures import Future
 
 from smailor.sending.counter import Counter
 from smailor.sending.decision import Decision, SendingRequest
-from smailor.sending.store import Clock, open_store
+from smailor.sending.store import Clock
+from smailor.sending.stores import open_store
 from smailor.sending.terms import TermsReader
 from smailor.sending.watch import Watch
 

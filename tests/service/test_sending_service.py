@@ -20,7 +20,7 @@ from smailor.sending import counter
 from smailor.sending.decision import Decision, Phase, SendingRequest
 from smailor.sending.limits import HOUR, MESSAGES, Limit
 from smailor.sending.service import SendingService
-from smailor.sending.store import open_store
+from smailor.sending.stores import open_store
 from smailor.sending.terms import FixedTerms
 
 ADA = Address.parse("ada@analytical.test")
