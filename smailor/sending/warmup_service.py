@@ -11,6 +11,7 @@ from smailor.accounts import audit
 from smailor.accounts.audit import Actor, clean_reason
 from smailor.address import DomainName
 from smailor.config import MAX_LIMIT
+from smailor.database.base import UtcDateTime
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput
 from smailor.sending import subjects, warmup
@@ -24,6 +25,7 @@ MAX_DAYS_JUDGED = 31
 """A job that was not run for longer judges the last month only."""
 DOMAINS_A_TRANSACTION = 200
 _VERIFIED = text("SELECT domain FROM sending_domains ORDER BY domain")
+_SINCE = text("SELECT verified_at FROM sending_domains WHERE domain = :domain").columns(verified_at=UtcDateTime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +220,7 @@ def _step(session: Session, domain: str, schedule: Schedule, thresholds: Thresho
     before = _standing(row)
     if before.state is State.GRADUATED:
         return run
-    # Days before the domain was known here say nothing about it.
+    # Days before the domain was verified say nothing about it.
     judged = before.judged or row.since.astimezone(UTC).date() - timedelta(days=1)
     first = max(judged + timedelta(days=1), yesterday - timedelta(days=MAX_DAYS_JUDGED - 1))
     if first > yesterday:
@@ -266,7 +268,8 @@ def _row_to_change(
 def _row(session: Session, domain: str, now: datetime) -> DomainWarmup:
     row = session.get(DomainWarmup, domain, with_for_update=True)
     if row is None:
-        row = DomainWarmup(domain=domain, state=State.WARMING, day=0, held="", reason="", paused=False, since=now)
+        since = session.scalar(_SINCE, {"domain": domain}) or now
+        row = DomainWarmup(domain=domain, state=State.WARMING, day=0, held="", reason="", paused=False, since=since)
         row.judged = row.held_since = row.cap = None
         session.add(row)
     return row

@@ -54,6 +54,14 @@ def test_a_good_day_leads_a_step_on(young):
     assert (young.shown().outlook.day, young.shown().outlook.cap) == (2, 672)
 
 
+def test_the_day_of_the_verification_counts(acme):
+    """Also where the job sees the domain for the first time on the day after."""
+    warmup_service.note_day(acme.database, domain="acme.test", day=acme.now.date(), more=GOOD)
+    tomorrow = acme.now + timedelta(days=1)
+    run = warmup_service.run_steps(acme.database, schedule=SCHEDULE, thresholds=Thresholds(), now=tomorrow)
+    assert run == Run(judged=3, advanced=1, held=2)
+
+
 def test_the_step_is_done_once_a_day_however_often_the_job_runs(young):
     young.day(GOOD)
     assert young.run() == Run()
@@ -130,12 +138,10 @@ def test_only_verified_domains_warm_up(acme, operator):
     for name in ("claimed.test", "nowhere.test"):
         with pytest.raises(NotFound):
             warmup_service.show_warmup(acme.database, domain=name, schedule=SCHEDULE, now=acme.now)
-    assert (
-        warmup_service.run_steps(
-            acme.database, schedule=SCHEDULE, thresholds=Thresholds(), now=acme.now + timedelta(days=5)
-        )
-        == Run()
+    run = warmup_service.run_steps(
+        acme.database, schedule=SCHEDULE, thresholds=Thresholds(), now=acme.now + timedelta(days=5)
     )
+    assert run.judged == 3, "the verified ones"
 
 
 def test_graduation(young):

@@ -67,7 +67,7 @@ VIEWS: Mapping[str, str] = {
                 AND {_stopped("stops_receiving")})))""",
     # Whose a sender's domain is, for the room `sending`.
     "sending_domains": """
-        SELECT domains.name AS domain, workspaces.slug AS workspace, workspaces.plan
+        SELECT domains.name AS domain, domains.verified_at, workspaces.slug AS workspace, workspaces.plan
         FROM domains JOIN workspaces ON workspaces.id = domains.workspace_id
         WHERE domains.verified_at IS NOT NULL""",
     "sending_workspaces": "SELECT id, slug AS workspace, plan FROM workspaces",
