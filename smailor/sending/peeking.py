@@ -1,15 +1,16 @@
 """A look before a body is uploaded: suspended, suppressed, full already? And what is deleted when it is old.
 
-Only one thing is counted here: a recipient that the account has not written to today. It counts from the moment it is
-named, as only then its name is known; named again on the same day, in whichever message, it counts no more.
+Only one thing is counted here: a recipient that the account has not written to today (`smailor.sending.recipients`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from smailor.sending import recipients
 from smailor.sending.decision import PERMITTED, Decision
 from smailor.sending.leases import Route
+from smailor.sending.recipients import Named, digest
 from smailor.sending.store import Store
 from smailor.sending.terms import TermsReader
 
@@ -46,13 +47,23 @@ def decide(store: Store, reader: TermsReader, asked: Sequence[Asked], now: float
         for lease in item.route.leases
         if not (lease.until > now and lease.messages >= 1 and lease.recipients >= 1)
     ]
-    tallies = store.peek(sorted({lease.key for lease in lacking})).tallies
-    refusals = {lease.key: lease.shortage(tallies[lease.key], 1) for lease in lacking}
-    return [
+    batch = store.peek(sorted({lease.key for lease in lacking}))
+    full = {lease.key: lease.shortage(batch.tallies[lease.key], 1) for lease in lacking}
+    refused = [
         item.route.refusal
         or suppressed.get(id(item))
-        or next((refusal for lease in item.route.leases if (refusal := refusals.get(lease.key))), PERMITTED)
+        or next((refusal for lease in item.route.leases if (refusal := full.get(lease.key))), None)
         for item in asked
+    ]
+    new = {
+        id(item): Named(item.route.account, digest(item.recipient), item.route.unique_recipients)
+        for item, refusal in zip(asked, refused, strict=True)
+        if refusal is None and item.recipient and item.route.unique_recipients
+    }
+    too_many = recipients.count(store, list(new.values()), batch.now) if new else {}
+    return [
+        refusal or (too_many.get(new[id(item)]) if id(item) in new else None) or PERMITTED
+        for item, refusal in zip(asked, refused, strict=True)
     ]
 
 

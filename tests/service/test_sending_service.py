@@ -18,7 +18,7 @@ from smailor.database.engine import Database
 from smailor.errors import TemporaryFailure
 from smailor.sending import counter
 from smailor.sending.decision import Decision, Phase, SendingRequest
-from smailor.sending.limits import HOUR, MESSAGES, Limit
+from smailor.sending.limits import HOUR, MESSAGES, TODAY, Limit
 from smailor.sending.service import SendingService
 from smailor.sending.stores import open_store
 from smailor.sending.terms import FixedTerms
@@ -199,6 +199,31 @@ def test_a_request_that_waited_too_long_fails_and_is_not_charged(
             service.decide(message())
         monkeypatch.undo()
         assert service.decide(message()).permitted
+
+
+def named(recipient: str, account: Address = ADA) -> SendingRequest:
+    """A recipient of a new message."""
+    return SendingRequest(account, Phase.PEEK, next(instances), account.domain, recipient=recipient)
+
+
+def test_different_recipients_of_a_day_are_counted_exactly(database: Database) -> None:
+    """Each once, by whichever service; anew at midnight; an account without such a limit is not counted."""
+    now = Clock()
+    terms = FixedTerms((), unique_recipients=Limit("unique recipients", TODAY, 20))
+    services = [SendingService(database.url, terms, clock=now) for _ in range(2)]
+    for _ in range(2):
+        asked = [(n, services[n % 2].submit(named(f"R{n % 30}@else.test"))) for n in range(120)]
+        permitted = {n % 30 for n, answer in asked if answer.result(10).permitted}
+        assert len(permitted) == 20
+        assert {n % 30 for n, answer in asked if not answer.result().permitted} == set(range(30)) - permitted
+        assert services[0].decide(named("r1@else.test", GRACE)).permitted
+        refused = services[0].decide(named("one-more@else.test"))
+        assert refused.text == (
+            "Sending limit reached: 20 unique recipients today for ada@analytical.test; try again after 00:00 UTC"
+        )
+        now.time += timedelta(days=1)
+    for service in services:
+        service.close()
 
 
 def test_counts_of_days_ago_are_deleted(database: Database) -> None:
