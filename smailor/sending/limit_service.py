@@ -12,10 +12,10 @@ from smailor.config import MAX_LIMIT
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput, NotFound
 from smailor.sending import plans, subjects
-from smailor.sending.plans import Plans
+from smailor.sending.plans import UNIQUE, Plans
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.terms_models import LimitOverride
-from smailor.sending.usage import used_by_many_in, used_in
+from smailor.sending.usage import different_recipients_in, used_by_many_in, used_in
 
 _PLAN = text("SELECT plan FROM sending_workspaces WHERE workspace = :workspace")
 
@@ -74,7 +74,9 @@ def show_limits(database: Database, *, subject: Subject, plans: Plans, now: date
         overrides = {
             row.measure: row for row in _overrides(session, subject) if row.expires_at is None or row.expires_at > now
         }
-        used = used_in(session, str(subject), now)
+        used: dict[str, int] = used_in(session, str(subject), now)
+        if subject.scope is Scope.ACCOUNT:
+            used[UNIQUE] = different_recipients_in(session, str(subject), now)
     return tuple(
         _view(subject, measure, maximum, overrides.get(measure), used.get(measure))
         for measure, maximum in limits.items()

@@ -13,6 +13,7 @@ from smailor.sending.tally import MEASURES, SLOT_SECONDS, Tally
 _COUNTS = text("SELECT key, counts FROM sending_counts WHERE key IN :keys").bindparams(
     bindparam("keys", expanding=True)
 )
+_DIFFERENT = text("SELECT count(*) FROM sending_recipients WHERE account = :key AND day = :day")
 _AT_ONCE = 500
 USED_TODAY = "recipients/today"
 """What a warm-up's cap is about."""
@@ -38,6 +39,13 @@ def used_by_many_in(session: Session, keys: Sequence[str], now: datetime) -> dic
         for key, counts in session.execute(_COUNTS, {"keys": keys[start : start + _AT_ONCE]}):
             rows[key] = bytes(counts)
     return {key: _used(rows.get(key), now) for key in keys}
+
+
+def different_recipients_in(session: Session, key: str, now: datetime) -> int:
+    """Return how many different recipients an account has named today, UTC; arguments as in `used_by_many_in`."""
+    day = int(now.timestamp()) // TODAY.slot_seconds
+    count: int = session.execute(_DIFFERENT, {"key": key, "day": day}).scalar_one()
+    return count
 
 
 def _used(counts: bytes | None, now: datetime) -> dict[str, int]:

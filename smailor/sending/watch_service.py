@@ -142,10 +142,11 @@ def _left_alone(session: Session, accounts: Sequence[str], now: datetime) -> set
 def _recipients(session: Session, accounts: Sequence[str], days: range) -> Mapping[str, set[bytes]]:
     found: dict[str, set[bytes]] = defaultdict(set)
     query = select(SendingRecipient.account, SendingRecipient.digest).where(
-        SendingRecipient.account.in_(accounts), SendingRecipient.day.between(days.start, days.stop - 1)
+        SendingRecipient.account.in_([f"{_PREFIX}{account}" for account in accounts]),
+        SendingRecipient.day.between(days.start, days.stop - 1),
     )
     for account, digest in session.execute(query):
-        found[account].add(bytes(digest))
+        found[account.removeprefix(_PREFIX)].add(bytes(digest))
     return found
 
 

@@ -7,7 +7,7 @@ import pytest
 from smailor.accounts import audit
 from smailor.errors import InvalidInput, NotFound
 from smailor.sending import limit_service
-from smailor.sending.models import SendingCounts
+from smailor.sending.models import SendingCounts, SendingRecipient
 from smailor.sending.subject import Subject
 from smailor.sending.tally import SLOT_SECONDS, Tally
 
@@ -50,6 +50,12 @@ def test_the_plan_s_limits_and_their_use_are_shown(acme, plans):
     assert (view.maximum, view.plan_maximum, view.used, view.reason) == (200, 200, 7, "")
     assert shown(acme, plans)["recipients/day"].used == 14
     assert shown(acme, plans)["recipients/message"].used is None
+    assert shown(acme, plans)["unique-recipients/day"].used == 0
+    with acme.database.transaction() as session:
+        day = int(acme.now.timestamp()) // 86_400
+        for number in range(3):
+            session.add(SendingRecipient(account="account:ada@acme.test", day=day, digest=bytes([number] * 16)))
+    assert shown(acme, plans)["unique-recipients/day"].used == 3
     assert shown(acme, plans, now=acme.now + timedelta(hours=2))["messages/hour"].used == 0
     assert set(shown(acme, plans, "acme.test")) == {
         "messages/hour",

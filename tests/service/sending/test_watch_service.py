@@ -38,12 +38,10 @@ class World:
                 session.add(SendingCounts(key=key, day=day, counts=tally.packed()))
             else:
                 row.day, row.counts = day, tally.packed()
-            known = {
-                bytes(found.digest) for found in session.query(SendingRecipient).filter_by(account=account, day=day)
-            }
+            known = {bytes(found.digest) for found in session.query(SendingRecipient).filter_by(account=key, day=day)}
             digests = {hashlib.sha256(f"{names}{number}".encode()).digest()[:16] for number in range(count)} - known
             if digests:
-                rows = [{"account": account, "day": day, "digest": digest} for digest in digests]
+                rows = [{"account": key, "day": day, "digest": digest} for digest in digests]
                 session.execute(insert(SendingRecipient), rows)
 
     def watch(self):
