@@ -3,7 +3,7 @@
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect
+from sqlalchemy import inspect, text
 
 from smailor.accounts import models as _accounts  # noqa: F401 - each room's tables join the metadata
 from smailor.authentication import models as _authentication  # noqa: F401
@@ -58,4 +58,30 @@ def test_down_to_nothing_and_up_again(database_url):
         "mta_held",
         "sending_domains",
     } <= views
+    database.dispose()
+
+
+def test_domains_that_are_in_use_are_past_their_warm_up_after_the_upgrade(database_url):
+    """They have sent for months; a cap of 480 a day would stop them overnight."""
+    database = Database(database_url)
+    schema.upgrade(database, "0006")
+    moment = "2026-01-02 03:04:05.000000"
+    with database.transaction() as session:
+        session.execute(
+            text("INSERT INTO workspaces (id, slug, name, created_at) VALUES (1, 'acme', 'Acme', :at)"), {"at": moment}
+        )
+        for number, verified in ((1, moment), (2, None)):
+            session.execute(
+                text(
+                    "INSERT INTO domains (id, workspace_id, name, verification_token, verified_at, created_at)"
+                    " VALUES (:id, 1, :name, 'x', :verified, :at)"
+                ),
+                {"id": number, "name": f"d{number}.test", "verified": verified, "at": moment},
+            )
+    schema.upgrade(database)
+    with database.snapshot() as session:
+        rows = session.execute(text("SELECT domain, state, paused FROM warmups")).all()
+        assert [(domain, state, bool(paused)) for domain, state, paused in rows] == [("d1.test", "graduated", False)]
+        assert session.execute(text("SELECT plan FROM workspaces")).all() == [("standard",)]
+        assert session.execute(text("SELECT generation FROM sending_terms")).one()[0] >= 1
     database.dispose()
