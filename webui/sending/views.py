@@ -132,7 +132,13 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
         import_form=import_form,
         contact=parts.settings.service.contact,
         limits=limit_service.show_limits(database, subject=Subject(Scope.WORKSPACE, slug), plans=known, now=now),
-        warmups=[warmup_service.show_warmup(database, domain=name, schedule=schedule, now=now) for name in verified],
+        domains=[
+            (
+                warmup_service.show_warmup(database, domain=name, schedule=schedule, now=now),
+                limit_service.show_limits(database, subject=Subject(Scope.DOMAIN, name), plans=known, now=now),
+            )
+            for name in verified
+        ],
         accounts=limit_service.account_use(database, workspace=slug, plans=known, now=now),
         suspensions=suspension_service.list_suspensions(database, workspace=slug),
         suppressed=entries[:PAGE],

@@ -49,6 +49,7 @@ def test_a_tenant_sees_limits_warm_up_and_inboxes(browser, acme):
     assert "480" in page
     assert "672 recipients a day after a day on which more than 90 % of what was sent was accepted" in page
     assert "4,000" in page, "the workspace's messages in an hour"
+    assert "0 of 2,000 messages in any hour" in page, "the domain's"
     assert "owner@acme.test" in page
 
 
