@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test lint bench-milters lock
+.PHONY: help up down setup test lint bench-milters bench-policyd lock
 
 PYTHON ?= python3
 ARGS ?=
@@ -32,6 +32,12 @@ lint: setup ## Check style, types, imports between rooms, shell scripts and role
 bench-milters: setup ## Measure the milters beside OpenDKIM and Rspamd, three minutes (ARGS="--rounds 3")
 	@scripts/install-packages bench
 	@exec .venv/bin/python -m bench.milters $(ARGS)
+
+bench-policyd: setup ## Measure the policy daemon beside two others, ten minutes (ARGS="--rounds 3")
+	@scripts/install-packages bench-policyd
+	@test -x .cache/policyd-rate-limit/bin/policyd-rate-limit || { $(PYTHON) -m venv .cache/policyd-rate-limit && \
+		.cache/policyd-rate-limit/bin/pip --disable-pip-version-check install --quiet -r bench/policyd-rate-limit.txt; }
+	@exec .venv/bin/python -m bench.policyd $(ARGS)
 
 lock: ## Write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
 	@scripts/lock $(ARGS)

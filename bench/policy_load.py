@@ -116,7 +116,7 @@ def connect(address: str) -> socket.socket:
     return sock
 
 
-def drive(address: str, load: Load, pid: int) -> Outcome:
+def drive(address: str, load: Load, pid: int) -> Outcome:  # noqa: C901 - one loop, as a call costs too much
     """Load one program.
 
     Args:
@@ -189,8 +189,8 @@ def main() -> None:
     load = Load(options.connections, options.seconds, options.warmup, accounts(options.accounts), options.state)
     outcome = drive(options.address, load, options.pid)
     sys.stdout.write(
-        f"{outcome.per_second:,.0f} requests/s, p50 {outcome.latency_ms(0.5):.2f} ms, p99 {outcome.latency_ms(0.99):.2f}"
-        f" ms, {outcome.cpu_per_10k:.3f} s of processor time for 10,000, {dict(outcome.actions)}\n"
+        f"{outcome.per_second:,.0f} requests/s, p50 {outcome.latency_ms(0.5):.2f} ms,"
+        f" p99 {outcome.latency_ms(0.99):.2f} ms, {outcome.cpu_per_10k:.3f} s of processor time for 10,000, {dict(outcome.actions)}\n"
     )
 
 

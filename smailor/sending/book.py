@@ -19,7 +19,7 @@ from smailor.sending.store import Batch
 from smailor.sending.tally import SLOT_SECONDS, Tally
 from smailor.sending.terms import MAX_AGE_SECONDS, Applied, Terms, account_key
 
-MAX_ANSWERS: Final = 100_000
+MAX_ANSWERS: Final = 50_000
 """Answers are repeated for five minutes, or for twice as many messages as this, whichever ends first."""
 ANSWERED_THE_SAME_SECONDS: Final = 300
 MAX_RETURNED: Final = 1000
@@ -208,10 +208,12 @@ class Book:
 
     def learn(self, words: str, terms: Terms) -> Route:
         """Take over terms that were read."""
+        found = tuple(self._lease(key, part[0].of, part) for key, part in leases.grouped(terms).items())
+        account = account_key(terms.account)
         route = self._routes[words] = Route(
-            account=account_key(terms.account),
+            account=next((lease.key for lease in found if lease.key == account), account),  # kept once
             workspace=terms.workspace,
-            leases=tuple(self._lease(key, part[0].of, part) for key, part in leases.grouped(terms).items()),
+            leases=found,
             max_recipients=terms.max_recipients,
             refusal=terms.refusal,
             unique_recipients=terms.unique_recipients,
@@ -223,7 +225,7 @@ class Book:
         caps = self._caps.setdefault(caps, caps)
         lease = self._leases.get(key)
         if lease is None:
-            lease = self._leases[key] = Lease(key, of, caps)
+            lease = self._leases[key] = Lease(key, "" if key.endswith(f":{of}") else of, caps)
         elif lease.caps is not caps and lease.caps != caps:
             lease.caps = caps
             lease.until = lease.refused_until = 0.0  # what it holds was taken under other limits

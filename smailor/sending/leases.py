@@ -61,7 +61,7 @@ class Lease:
 
     Attributes:
         key: of the row.
-        of: whose it is, in words.
+        named: whose it is, in words; empty: as the key has it.
         caps: the limits that hold, in order.
         messages: left to spend; with `recipients`.
         slot: in which that was counted.
@@ -77,7 +77,7 @@ class Lease:
         "caps",
         "key",
         "messages",
-        "of",
+        "named",
         "recipients",
         "refusal",
         "refused_recipients",
@@ -91,13 +91,18 @@ class Lease:
         "until",
     )
 
-    def __init__(self, key: str, of: str, caps: tuple[Cap, ...]) -> None:
-        self.key, self.of, self.caps = key, of, caps
+    def __init__(self, key: str, named: str, caps: tuple[Cap, ...]) -> None:
+        self.key, self.named, self.caps = key, named, caps
         self.messages = self.recipients = self.spent_messages = self.spent_recipients = self.slot = 0
         self.until = self.renew_at = self.since = self.refused_until = 0.0
         self.renewing = False
         self.refusal: Decision | None = None
         self.refused_recipients = 0
+
+    @property
+    def of(self) -> str:
+        """Whose it is, in words."""
+        return self.named or self.key.partition(":")[2]
 
     def take_out(self) -> Owed | None:
         """Empty it; what it held is to be given back."""

@@ -1,0 +1,128 @@
+"""What is held in memory: how long, how much, and which answers are repeated."""
+
+from concurrent.futures import Future
+
+import pytest
+
+from smailor.address import Address, DomainName
+from smailor.sending import book as books
+from smailor.sending import leases
+from smailor.sending.book import Book, Waiting
+from smailor.sending.decision import PERMITTED, Decision, Kind, Phase, SendingRequest
+from smailor.sending.limits import HOUR, MESSAGES, Limit
+from smailor.sending.store import batch_of
+from smailor.sending.terms import FixedTerms, Terms, warm_up_cap, workspace_key
+
+ADA = Address.parse("ada@analytical.test")
+NOON = 1_793_620_800.0
+
+
+class OneDaemon:
+    """A book with a store that begins empty."""
+
+    def __init__(self, *, leasing: bool = True) -> None:
+        self.book = Book(leasing=leasing)
+        self.book.forget_terms(1)
+        self.rows: dict[str, bytes] = {}
+        self.trips = 0
+
+    def learn(self, terms: Terms) -> None:
+        self.book.learn("ada", terms)
+
+    def ask(self, name: int, now: float, recipients: int = 1) -> Decision:
+        if (decision := self.book.answer("ada", name, recipients, now)) is not None:
+            return decision
+        request = SendingRequest(ADA, Phase.CHARGE, "", ADA.domain, recipient_count=recipients)
+        trip = self.book.prepare([Waiting(request, "ada", name, now, Future())], now)
+        self.trips += 1
+        batch = batch_of(trip.keys, [(key, self.rows[key]) for key in trip.keys if key in self.rows], NOON + now, 1)
+        for key in trip.work(batch):
+            self.rows[key] = batch.tallies[key].packed()
+        self.book.settle(trip)
+        return trip.pending[0].decision
+
+
+def terms(limit: int, **values: int) -> Terms:
+    return FixedTerms((Limit(MESSAGES, HOUR, limit),), **values).read(None, [(ADA, ADA.domain)])[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("into_the_slot", "lives"), [(0, 2), (100, 2), (298.5, 1.4), (299.95, -0.05)])
+def test_a_lease_ends_before_its_slot_does(into_the_slot: float, lives: float) -> None:
+    """A unit spent after that would be free again before its hour is over."""
+    assert leases.spend_until(50.0, NOON + into_the_slot) == pytest.approx(50 + lives, abs=1e-6)
+
+
+def test_most_messages_of_a_busy_account_need_no_trip() -> None:
+    """A thousand in two seconds."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1_000_000))
+    assert all(daemon.ask(number, 10 + number / 500).permitted for number in range(1000))
+    assert daemon.trips < 12
+
+
+def test_a_flood_on_a_full_account_reaches_the_store_twice_a_second() -> None:
+    """A refusal is repeated from memory."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1))
+    answers = [daemon.ask(number, 10 + number / 1000) for number in range(2000)]
+    assert sum(answer.permitted for answer in answers) == 1
+    assert daemon.trips <= 6
+
+
+def test_the_same_message_is_answered_the_same_for_five_minutes() -> None:
+    """And forgotten within ten."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1))
+    daemon.book.tidy(1000.0)
+    assert daemon.ask(1, 1000.0) is PERMITTED
+    for now in range(1001, 1300):
+        daemon.book.tidy(float(now))
+        assert daemon.book.answer("ada", 1, 1, float(now)) is PERMITTED
+    for now in range(1300, 1700):
+        daemon.book.tidy(float(now))
+    assert daemon.book.answer("ada", 1, 1, 1700.0) is None
+
+
+def test_answers_take_a_bounded_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many messages a second: the last ones are remembered."""
+    monkeypatch.setattr(books, "MAX_ANSWERS", 100)
+    daemon = OneDaemon()
+    daemon.learn(terms(10_000))
+    for number in range(1000):
+        daemon.ask(number, 10.0)
+        daemon.book.tidy(10.0)
+    assert daemon.book.answer("ada", 1, 1, 1e9) is None
+    assert daemon.book.answer("ada", 950, 1, 1e9) is PERMITTED
+
+
+def test_limits_that_changed_hold_at_once() -> None:
+    """What a lease holds was taken under others: it goes back."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1000))
+    for number in range(200):
+        daemon.ask(number, 10 + number / 1000)
+    daemon.book.forget_terms(2)
+    daemon.book.forget_terms(1)
+    daemon.learn(terms(200))
+    assert not daemon.ask(1000, 10.21).permitted
+
+
+def test_a_message_with_too_many_recipients_is_told_how_many_it_may_have() -> None:
+    """Without a trip."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1000, max_recipients=200))
+    refused = daemon.ask(1, 10.0, recipients=300)
+    assert (refused.code, refused.text) == (550, "Message has 300 recipients, the limit is 200")
+    assert daemon.trips == 0
+
+
+def test_a_warm_up_says_so_in_its_own_words() -> None:
+    """Until 00:00 UTC."""
+    daemon = OneDaemon()
+    cap = warm_up_cap(DomainName("analytical.test"), 5)
+    daemon.learn(Terms(ADA, ADA.domain, "analytical", (cap,), 100))
+    assert daemon.ask(1, 10.0, recipients=5).permitted
+    refused = daemon.ask(2, 10.0)
+    assert refused.kind is Kind.WARM_UP_REACHED
+    assert refused.text == "Warm-up limit of analytical.test reached today (5); resumes 00:00 UTC"
+    assert workspace_key("analytical") == "workspace:analytical"
