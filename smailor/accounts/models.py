@@ -22,13 +22,17 @@ class User(Base):
 
 
 class Workspace(Base):
-    """A tenant: a company with its domains, inboxes and members."""
+    """A tenant: a company with its domains, inboxes and members.
+
+    `sender_privacy`: what its people send does not say from which network and computer.
+    """
 
     __tablename__ = "workspaces"
 
     id: Mapped[intpk]
     slug: Mapped[name_text] = mapped_column(unique=True)
     name: Mapped[name_text]
+    sender_privacy: Mapped[bool]
     created_at: Mapped[moment]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -33,11 +33,16 @@ class UserView:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceView:
-    """A workspace, as other rooms and faces see it."""
+    """A workspace, as other rooms and faces see it.
+
+    Attributes:
+        sender_privacy: whether what its people send hides from which network and computer it came.
+    """
 
     id: int
     slug: str
     name: str
+    sender_privacy: bool
     created_at: datetime
 
 
@@ -144,7 +149,7 @@ def create_workspace(database: Database, *, slug: str, name: str, now: datetime)
     """
     if not _SLUG.match(slug):
         raise InvalidInput("workspace", "1 to 50 lower-case letters, digits and hyphens, such as acme-gmbh")
-    workspace = Workspace(slug=slug, name=clean_name("name", name), created_at=now)
+    workspace = Workspace(slug=slug, name=clean_name("name", name), sender_privacy=True, created_at=now)
     try:
         with database.transaction() as session:
             session.add(workspace)
@@ -168,6 +173,29 @@ def workspace(database: Database, *, slug: str) -> WorkspaceView:
     """
     with database.snapshot() as session:
         return workspace_in(session, slug)
+
+
+def set_sender_privacy(database: Database, *, workspace: str, on: bool) -> WorkspaceView:
+    """Say whether what a workspace's people send hides the client's address and host; it does when it is created.
+
+    Raises:
+        NotFound: no such workspace.
+    """
+    with database.transaction() as session:
+        found = _workspace(session, workspace)
+        found.sender_privacy = on
+        return _workspace_view(found)
+
+
+def sender_privacy_in(session: Session, workspace_id: Select[int]) -> bool:
+    """Tell whether a workspace hides its people's clients, within a transaction of a room above this one.
+
+    Args:
+        session: of that room.
+        workspace_id: selects the workspace; where it selects none, nothing is told about anybody.
+    """
+    hides = session.scalar(select(Workspace.sender_privacy).where(Workspace.id == workspace_id.scalar_subquery()))
+    return hides is not False
 
 
 def workspace_in(session: Session, slug: str) -> WorkspaceView:
@@ -305,4 +333,10 @@ def _user_view(user: User) -> UserView:
 
 
 def _workspace_view(found: Workspace) -> WorkspaceView:
-    return WorkspaceView(id=found.id, slug=found.slug, name=found.name, created_at=found.created_at)
+    return WorkspaceView(
+        id=found.id,
+        slug=found.slug,
+        name=found.name,
+        sender_privacy=found.sender_privacy,
+        created_at=found.created_at,
+    )

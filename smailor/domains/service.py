@@ -241,6 +241,17 @@ def signing_key(database: Database, *, domain: str, sealer: Sealer) -> SigningKe
     return next((key for key in keys if key.algorithm is Algorithm.RSA), None)
 
 
+def hides_clients(database: Database, *, domain: str) -> bool:
+    """Tell whether mail from a verified domain hides where its author sent it from: as its workspace wants it.
+
+    Raises:
+        TemporaryFailure: the database does not answer.
+    """
+    owner = select(Domain.workspace_id).where(Domain.name == domain, Domain.verified_at.is_not(None))
+    with database.snapshot() as session:
+        return accounts.sender_privacy_in(session, owner)
+
+
 def _new_key(algorithm: Algorithm, keys: KeyPair, sealer: Sealer, now: datetime) -> DkimKey:
     return DkimKey(
         selector=selector_for(now, algorithm),

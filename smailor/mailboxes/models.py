@@ -1,4 +1,4 @@
-"""Tables of inboxes, their readers and aliases. Entered by other rooms through the service only."""
+"""Tables of inboxes, their readers, aliases and sender rights. Entered by other rooms through the services only."""
 
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -48,4 +48,32 @@ class Alias(Base):
     domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"))
     source: Mapped[address_text] = mapped_column(index=True)
     target: Mapped[address_text] = mapped_column(index=True)
+    created_at: Mapped[moment]
+
+
+class SenderDelegation(Base):
+    """The right of an inbox to send as another inbox of the same workspace."""
+
+    __tablename__ = "sender_delegations"
+    __table_args__ = (UniqueConstraint("inbox_id", "sender_id"),)
+
+    id: Mapped[intpk]
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"))
+    sender_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"), index=True)
+    created_at: Mapped[moment]
+
+
+class SenderDomain(Base):
+    """The right of an inbox to send as any address of a domain of the same workspace.
+
+    `sender` is `@domain`, the key that Postfix looks for, kept so that it is found by an index.
+    """
+
+    __tablename__ = "sender_domains"
+    __table_args__ = (UniqueConstraint("inbox_id", "domain_id"),)
+
+    id: Mapped[intpk]
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"))
+    domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"), index=True)
+    sender: Mapped[address_text] = mapped_column(index=True)
     created_at: Mapped[moment]
