@@ -10,7 +10,7 @@ import click
 from milters import adapter
 from milters.dmarc import DmarcTenant
 from milters.forwarding import Forwarder, Routes
-from milters.keys import KeyStore, SenderRights
+from milters.keys import KeyStore, SenderPrivacy, SenderRights
 from milters.signing import SigningTenant
 from milters.tenant import Tenant
 from smailor import clock, log
@@ -78,6 +78,8 @@ def _signing_tenant(settings: Settings) -> SigningTenant:
         rights=SenderRights(
             lambda login, address: mailboxes.may_send_as(database, login=login, address=address), time.monotonic
         ),
+        privacy=SenderPrivacy(lambda domain: domains.hides_clients(database, domain=domain), time.monotonic),
+        hostname=settings.service.hostname,
         now=clock.now,
         draw_id=lambda: secrets.token_hex(16),
     )

@@ -41,7 +41,7 @@ MAX_REPLY = 400
 
 _ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.CHGFROM | milter.SETSYMLIST
 _CODES = {Action.ACCEPT: milter.ACCEPT, Action.REFUSE: milter.REJECT, Action.TRY_LATER: milter.TEMPFAIL}
-_STAGES = (milter.M_CONNECT, milter.M_HELO, milter.M_ENVRCPT, milter.M_DATA, milter.M_EOH, milter.M_EOM)
+_STAGES = (milter.M_HELO, milter.M_ENVRCPT, milter.M_DATA, milter.M_EOH, milter.M_EOM)
 _UNREADABLE = "\ufffd"
 """Stands for an envelope sender that is no UTF-8: not empty, and nobody's address."""
 _FAILED = try_later("4.3.0", "Internal error, please try again later")
@@ -65,6 +65,7 @@ class Session(Milter.Base):
         if opts[0] & milter.SETSYMLIST:
             for stage in _STAGES:
                 self._ctx.setsymlist(stage, "i")
+            self._ctx.setsymlist(milter.M_CONNECT, "{client_name} {client_addr}")
             self._ctx.setsymlist(milter.M_ENVFROM, "i {auth_authen} {mail_addr}")
         opts[0] &= _ACTIONS
         base: Any = super()
@@ -129,7 +130,8 @@ class Session(Milter.Base):
             sender = macro("{mail_addr}") or ""
         except UnicodeDecodeError:  # strangers send such; a login of that kind would be nobody's and is 451
             sender = _UNREADABLE
-        return Envelope(macro("i") or "-", macro("{auth_authen}") or None, sender)
+        client = macro("{client_name}") or "", macro("{client_addr}") or ""
+        return Envelope(macro("i") or "-", macro("{auth_authen}") or None, sender, *client)
 
     def _fail(self, step: str) -> None:
         events.failed(_LOG, self._ctx.getsymval("i"), step)
@@ -139,7 +141,7 @@ class Session(Milter.Base):
         for edit in verdict.edits:
             if isinstance(edit, AddHeader):
                 # Towards an MTA folds are line feeds; it makes line ends of them.
-                self._ctx.addheader(edit.name, edit.value.replace("\r\n", "\n"), 0 if edit.on_top else -1)
+                self._ctx.addheader(edit.name, edit.value.replace("\r\n", "\n"), edit.below if edit.on_top else -1)
             elif isinstance(edit, ChangeSender):
                 self._ctx.chgfrom(f"<{edit.sender}>")
             else:

@@ -1,4 +1,5 @@
-"""The signing keys and sender rights that the signing milter works with: read from the database, remembered shortly.
+"""The signing keys, sender rights and wishes for privacy that the signing milter goes by: read from the database,
+remembered shortly.
 
 A change counts within `FRESH_SECONDS` on every host, without anybody telling anybody. A key that is there but cannot be
 used is an alert and a temporary failure, never a reason to let mail leave unsigned. Used by many threads at once: the
@@ -68,7 +69,8 @@ class KeyStore:
 
 
 class SenderRights:
-    """Who may send as what. Only a yes is remembered: a new alias can be used at once.
+    """Who may send as what. Only an account's right to its own address is remembered: whatever else was given or taken
+    away counts from the next message on.
 
     Args:
         may_send_as: answers for a login and an address; raises TemporaryFailure.
@@ -93,10 +95,41 @@ class SenderRights:
         if not self._may_send_as(login, address):
             self._allowed_at.pop((login, address), None)
             return False
-        if len(self._allowed_at) >= MAX_REMEMBERED:
-            self._allowed_at.clear()
-        self._allowed_at[login, address] = now
+        if address == login:
+            if len(self._allowed_at) >= MAX_REMEMBERED:
+                self._allowed_at.clear()
+            self._allowed_at[login, address] = now
         return True
+
+
+class SenderPrivacy:
+    """Which domains' mail hides where it was sent from.
+
+    Args:
+        hides_clients: answers for a domain; raises TemporaryFailure.
+        monotonic: seconds of a clock that only moves forward.
+    """
+
+    def __init__(self, hides_clients: Callable[[str], bool], monotonic: Callable[[], float]) -> None:
+        self._hides_clients = hides_clients
+        self._monotonic = monotonic
+        self._known: dict[str, tuple[bool, float]] = {}
+
+    def hides_client(self, domain: str) -> bool:
+        """Tell whether mail from a domain (A-labels, lower case) says nothing of its client.
+
+        Raises:
+            TemporaryFailure: it cannot be known now.
+        """
+        now = self._monotonic()
+        hides, asked_at = self._known.get(domain, (True, now - FRESH_SECONDS))
+        if now - asked_at < FRESH_SECONDS:
+            return hides
+        hides = self._hides_clients(domain)
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[domain] = hides, now
+        return hides
 
 
 def _identity(stored: SigningKey) -> SigningIdentity:

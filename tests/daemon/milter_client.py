@@ -82,7 +82,8 @@ class MilterClient:
     def _greet(self, ip: str, helo: str) -> None:
         client = f"6\x9c\x40IPv6:{ip}" if ":" in ip else f"4\x9c\x40{ip}"
         connection = b"client.example.org\x00" + client.encode("latin-1") + b"\x00"
-        self._step("C", connection, NO_CONNECT, NO_REPLY_CONNECT, {"j": "mx"})
+        macros = {"j": "mx", "{client_name}": "client.example.org", "{client_addr}": ip}
+        self._step("C", connection, NO_CONNECT, NO_REPLY_CONNECT, macros)
         self._step("H", _text(helo), NO_HELO, NO_REPLY_HELO, {})
 
     def close(self) -> None:

@@ -39,6 +39,11 @@ class Rights:
         return login == LOGIN and address in {LOGIN, "sales@acme.test", "ada@keyless.test"}
 
 
+class Privacy:
+    def hides_client(self, domain):
+        return True
+
+
 @pytest.fixture
 def keys():
     return Keys()
@@ -47,7 +52,9 @@ def keys():
 @pytest.fixture
 def judge(keys):
     """Return what becomes of a message with these header fields."""
-    tenant = SigningTenant(keys=keys, rights=Rights(), now=lambda: NOW, draw_id=lambda: "unique")
+    tenant = SigningTenant(
+        keys=keys, rights=Rights(), privacy=Privacy(), hostname="mx.test", now=lambda: NOW, draw_id=lambda: "unique"
+    )
 
     def judge(fields, *, login=LOGIN, sender=LOGIN):
         conversation = tenant.begin(Arrival())
