@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
+from sqlalchemy import text
 
 from smailor.cli import smailor
 from smailor.database.engine import Database
@@ -76,6 +77,31 @@ def test_a_tenant_is_set_up_from_the_command_line(shell):
     shell.json("alias", "delete", "info@acme.test", "--workspace", "acme")
     shell.json("inbox", "delete", "ada@acme.test", "--workspace", "acme")
     assert shell.json("inbox", "list") == []
+
+
+def test_rights_to_send_and_privacy_are_set_from_the_command_line(shell, database):
+    here = ("--workspace", "acme")
+    shell.json("workspace", "add", "acme", "--name", "Acme GmbH")
+    shell.json("domain", "add", "acme.test", *here)
+    for name in ("ada", "boss"):
+        shell.json("inbox", "add", f"{name}@acme.test", *here, "--name", name)
+    refused = shell.run("inbox", "allow", "ada@acme.test", "--as", "@acme.test", *here)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "smailor: acme.test is not verified yet, so nobody sends as it\n",
+    )
+    with database.transaction() as session:
+        session.execute(text("UPDATE domains SET verified_at = created_at"))
+    for sender in ("boss@acme.test", "@acme.test"):
+        right = shell.json("inbox", "allow", "ada@acme.test", "--as", sender, *here)
+        assert (right["login"], right["sender"]) == ("ada@acme.test", sender)
+    listed = shell.json("inbox", "rights", *here)
+    assert [entry["sender"] for entry in listed] == ["@acme.test", "boss@acme.test"]
+    assert shell.json("inbox", "rights", "boss@acme.test", *here) == []
+    shell.json("inbox", "disallow", "ada@acme.test", "--as", "@acme.test", *here)
+    assert [entry["sender"] for entry in shell.json("inbox", "rights", "ada@acme.test", *here)] == ["boss@acme.test"]
+    assert shell.json("workspace", "set", "acme", "--sender-privacy", "off")["sender_privacy"] is False
+    assert [entry["sender_privacy"] for entry in shell.json("workspace", "list")] == [False]
 
 
 def test_the_zone_file_lists_every_wanted_record(shell):
