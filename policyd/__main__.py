@@ -10,14 +10,16 @@ from pathlib import Path
 
 from policyd.answers import Answers
 from policyd.maps import LookupServer, SrsTable
-from policyd.metrics import Metrics, Reading
-from policyd.scrape import serve_metrics
+from policyd.metrics import Metrics
 from policyd.server import PolicyServer
 from smailor import clock, log
 from smailor.authentication.srs_secrets import srs_secrets
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
 from smailor.errors import SmailorError
+from smailor.listening import bind
+from smailor.metrics import Reading
+from smailor.scrape import serve_metrics
 from smailor.sending.service import SendingService
 
 STOP_SECONDS = 2.5
@@ -69,7 +71,7 @@ async def run(settings: Settings) -> None:
         if settings.policyd.srs_socket:
             await lookups.start(settings.policyd.srs_socket)
         if settings.policyd.metrics:
-            page = await serve_metrics(settings.policyd.metrics, metrics.page)
+            page = await serve_metrics(bind(settings.policyd.metrics), metrics.page)
         log.event(logger, logging.INFO, None, "listening", on=settings.policyd.socket, database=database.dialect)
         await stop.wait()
     finally:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from policyd.listening import bind
 from smailor.database import schema
 from smailor.database.engine import Database
 from smailor.errors import ConfigError
+from smailor.listening import bind
 from tests.daemon.policyd_process import Client, Daemon, free_port
 from tests.postgresql import Cluster
 

@@ -2,24 +2,21 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 
-from policyd.metrics import CONTENT_TYPE
-from smailor.errors import ConfigError
+from smailor.metrics import CONTENT_TYPE
 
 MAX_HEAD_BYTES = 8192
 MAX_SECONDS = 5
 
 
-async def serve_metrics(listen_on: str, page: Callable[[], str]) -> asyncio.Server:
+async def serve_metrics(sock: socket.socket, page: Callable[[], str]) -> asyncio.Server:
     """Begin to serve the page.
 
     Args:
-        listen_on: `host:port`.
+        sock: bound to `host:port` (`smailor.listening.bind`).
         page: makes the page anew for each request.
-
-    Raises:
-        ConfigError: the address cannot be used; the text names it.
     """
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -33,11 +30,7 @@ async def serve_metrics(listen_on: str, page: Callable[[], str]) -> asyncio.Serv
         with contextlib.suppress(OSError):
             await writer.wait_closed()
 
-    host, _, port = listen_on.rpartition(":")
-    try:
-        return await asyncio.start_server(handle, host.strip("[]"), int(port), limit=MAX_HEAD_BYTES)
-    except (OSError, ValueError, OverflowError) as error:
-        raise ConfigError(f"cannot listen on {listen_on}: {error}") from error
+    return await asyncio.start_server(handle, sock=sock, limit=MAX_HEAD_BYTES)
 
 
 def respond(head: bytes, page: Callable[[], str]) -> bytes:
