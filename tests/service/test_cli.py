@@ -112,6 +112,15 @@ def test_the_zone_file_lists_every_wanted_record(shell):
     assert "acme.test. 3600 IN MX 10 mx.smailor.test." in zone
 
 
+def test_the_service_s_own_records_are_listed_and_stay(shell):
+    """The key that seals forwarded mail is made by whoever asks first."""
+    zone = shell.run("domain", "service-records", "--zone").stdout
+    assert "srs.smailor.test. 3600 IN MX 10 mx.smailor.test." in zone
+    assert "-service._domainkey.smailor.test. " in zone
+    assert shell.run("domain", "service-records", "--zone").stdout == zone
+    assert {record["kind"] for record in shell.json("domain", "service-records")} == {"MX", "TXT"}
+
+
 def test_a_given_password_is_read_from_standard_input_and_not_shown(shell):
     done = shell.run("user", "add", "a@b.test", "--name", "A", "--password-stdin", given="correct horse battery\n")
     assert done.exit_code == 0
