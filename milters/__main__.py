@@ -1,5 +1,6 @@
 """Wiring of the milters: `smailor-milter signing --config FILE`, `smailor-milter dmarc --config FILE`."""
 
+import logging
 import secrets
 import time
 from collections.abc import Callable
@@ -7,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from milters import adapter
+from milters import adapter, events
 from milters.dmarc import DmarcTenant
 from milters.forwarding import Forwarder, Routes
 from milters.keys import KeyStore, SenderPrivacy, SenderRights
+from milters.metrics import Meter
 from milters.signing import SigningTenant
 from milters.tenant import Tenant
 from smailor import clock, log
@@ -20,13 +22,16 @@ from smailor.authentication.srs_secrets import srs_secrets
 from smailor.authentication.trust import Trust
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
+from smailor.dns.counts import DnsCounts
 from smailor.dns.resolver import Resolver
 from smailor.domains import service as domains
 from smailor.domains.sealing import Sealer
 from smailor.domains.service_keys import service_key
-from smailor.errors import SmailorError
+from smailor.errors import ConfigError, SmailorError
 from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.routing import is_forwarded_outside
+
+_LOG = logging.getLogger(__name__)
 
 
 @click.group()
@@ -54,7 +59,7 @@ def dmarc(path: Path | None) -> None:
 
 
 def _serve(
-    name: str, path: Path | None, make_tenant: Callable[[Settings], Tenant], session: type[adapter.Session]
+    name: str, path: Path | None, make_tenant: Callable[[Settings, Meter], Tenant], session: type[adapter.Session]
 ) -> None:
     try:
         settings = load_settings(path)
@@ -63,18 +68,30 @@ def _serve(
             name,
             getattr(settings.milter, f"{name}_socket"),
             getattr(settings.milter, f"{name}_workers"),
-            lambda: make_tenant(settings),
+            lambda meter: make_tenant(_read_anew(path, settings), meter),
             session=session,
+            metrics=getattr(settings.milter, f"{name}_metrics"),
         )
     except SmailorError as error:
         raise SystemExit(f"smailor-milter: {error}") from error
 
 
-def _signing_tenant(settings: Settings) -> SigningTenant:
+def _read_anew(path: Path | None, known: Settings) -> Settings:
+    """Return what a new worker goes by: the configuration as it is now, or the one before where that is broken."""
+    try:
+        return load_settings(path)
+    except ConfigError as error:
+        events.config_refused(_LOG, reason=str(error))
+        return known
+
+
+def _signing_tenant(settings: Settings, meter: Meter) -> SigningTenant:
     database = Database(settings.database.url)
     sealer = Sealer(settings.secrets.sealing_keys)
+    keys = KeyStore(lambda domain: domains.signing_keys(database, domain=domain, sealer=sealer), time.monotonic)
+    meter.watch(lambda: _key_numbers(keys))
     return SigningTenant(
-        keys=KeyStore(lambda domain: domains.signing_keys(database, domain=domain, sealer=sealer), time.monotonic),
+        keys=keys,
         rights=SenderRights(
             lambda login, address: mailboxes.may_send_as(database, login=login, address=address), time.monotonic
         ),
@@ -85,26 +102,48 @@ def _signing_tenant(settings: Settings) -> SigningTenant:
     )
 
 
-def _dmarc_tenant(settings: Settings) -> DmarcTenant:
+def _dmarc_tenant(settings: Settings, meter: Meter) -> DmarcTenant:
     service, authentication = settings.service, settings.authentication
     database = Database(settings.database.url)
     authserv_id = authentication.authserv_id or service.hostname
+    sealer = Sealer(settings.secrets.sealing_keys)
+    keys = KeyStore(lambda name: (service_key(database, domain=name, sealer=sealer, now=clock.now()),), time.monotonic)
+    resolver = Resolver(settings.dns.servers, settings.dns.timeout_seconds)
+    recorder = EvaluationRecorder(lambda counts: record_service.record(database, counts, now=clock.now()))
+    meter.watch(
+        lambda: {
+            **_key_numbers(keys),
+            **_dns_numbers(resolver.counts),
+            "evaluations_dropped_total": recorder.dropped,
+        }
+    )
     return DmarcTenant(
-        resolver=Resolver(settings.dns.servers, settings.dns.timeout_seconds),
+        resolver=resolver,
         seconds=authentication.message_timeout_seconds,
         authserv_id=authserv_id,
         hostname=service.hostname,
         trust=Trust.of(sealers=authentication.trusted_sealers, forwarders=authentication.known_forwarders),
         now=clock.now,
-        forwarder=_forwarder(settings, database, authserv_id),
-        recorder=EvaluationRecorder(lambda counts: record_service.record(database, counts, now=clock.now())),
+        forwarder=_forwarder(settings, database, authserv_id, keys),
+        recorder=recorder,
     )
 
 
-def _forwarder(settings: Settings, database: Database, authserv_id: str) -> Forwarder:
+def _key_numbers(keys: KeyStore) -> dict[str, float]:
+    return {"keys": len(keys), "key_failures_total": keys.failures}
+
+
+def _dns_numbers(counts: DnsCounts) -> dict[str, float]:
+    return {
+        "dns_questions_total.cached": counts.cached,
+        "dns_questions_total.answered": counts.answered,
+        "dns_questions_total.failed": counts.failed,
+        "dns_seconds_total": counts.seconds,
+    }
+
+
+def _forwarder(settings: Settings, database: Database, authserv_id: str, keys: KeyStore) -> Forwarder:
     domain, srs_domain = settings.service.domain, settings.service.forwarding_domain
-    sealer = Sealer(settings.secrets.sealing_keys)
-    keys = KeyStore(lambda name: (service_key(database, domain=name, sealer=sealer, now=clock.now()),), time.monotonic)
     return Forwarder(
         routes=Routes(
             lambda recipient: is_forwarded_outside(database, recipient=recipient),

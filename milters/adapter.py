@@ -7,8 +7,7 @@ negotiated; header and body ask for no reply, which saves a round trip each (lib
 
 import logging
 import os
-import socket
-import stat
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,9 @@ import Milter
 import milter
 
 from milters import events, workers
+from milters.metrics import Board, Meter
+from milters.page import page_server
+from milters.socket_file import SOCKET_MODE, clear, listens_on, socket_path
 from milters.tenant import (
     Action,
     AddHeader,
@@ -32,10 +34,6 @@ from milters.tenant import (
 )
 from smailor.errors import ConfigError
 
-MAX_SOCKET_PATH = 107
-"""Octets of a unix socket's path (struct sockaddr_un, less the final NUL)."""
-SOCKET_MODE = 0o660
-"""Owner and group: the directory gives the socket its group (set-group-id), which is Postfix's."""
 MAX_REPLY = 400
 """Characters of a reply's text; RFC 5321 section 4.5.3.1.5 allows 512 octets a line."""
 
@@ -44,7 +42,7 @@ _CODES = {Action.ACCEPT: milter.ACCEPT, Action.REFUSE: milter.REJECT, Action.TRY
 _STAGES = (milter.M_HELO, milter.M_ENVRCPT, milter.M_DATA, milter.M_EOH, milter.M_EOM)
 _UNREADABLE = "\ufffd"
 """Stands for an envelope sender that is no UTF-8: not empty, and nobody's address."""
-_FAILED = try_later("4.3.0", "Internal error, please try again later")
+_FAILED = try_later("4.3.0", "Internal error, please try again later", outcome="failed")
 _LOG = logging.getLogger(__name__)
 
 
@@ -53,6 +51,7 @@ class Session(Milter.Base):
 
     tenant: ClassVar[Tenant]
     in_flight: ClassVar[workers.InFlight]
+    meter: ClassVar[Meter]
     _ctx: Any
 
     def __init__(self) -> None:
@@ -93,23 +92,27 @@ class Session(Milter.Base):
 
     def eom(self) -> Any:
         """Ask the tenant for its verdict and apply it."""
+        started = time.perf_counter()
+        verdict = _FAILED
         try:
             verdict = self._decided or self._message().end(self._envelope())
             return self._apply(verdict)
         except Exception:  # noqa: BLE001 - as above
             self._fail("end of message")
-            return self._apply(_FAILED)
+            verdict = _FAILED
+            return self._apply(verdict)
         finally:
             self._forget()
+            self.meter.ended(verdict.outcome, time.perf_counter() - started)
 
     def abort(self) -> Any:
         """Forget the message: the client has reset or gone."""
-        self._forget()
+        self._give_up()
         return milter.CONTINUE
 
     def close(self) -> Any:
         """Forget everything: the connection has ended."""
-        self._forget()
+        self._give_up()
         return milter.CONTINUE
 
     def _message(self) -> Conversation:
@@ -117,6 +120,11 @@ class Session(Milter.Base):
             self._conversation = self.tenant.begin(self._arrival)
             self.in_flight.begin()
         return self._conversation
+
+    def _give_up(self) -> None:
+        if self._conversation is not None:
+            self.meter.ended("abandoned")
+        self._forget()
 
     def _forget(self) -> None:
         conversation, self._conversation, self._decided = self._conversation, None, None
@@ -200,7 +208,13 @@ def _wire_reply(reply: Reply) -> tuple[str, str, str]:
 
 
 def serve(
-    name: str, address: str, count: int, make_tenant: Callable[[], Tenant], *, session: type[Session] = ContentSession
+    name: str,
+    address: str,
+    count: int,
+    make_tenant: Callable[[Meter], Tenant],
+    *,
+    session: type[Session] = ContentSession,
+    metrics: str = "",
 ) -> None:
     """Listen and serve until SIGTERM or SIGINT, in several processes that share one socket.
 
@@ -210,19 +224,23 @@ def serve(
         count: worker processes.
         make_tenant: called once in each worker, after the fork: database connections do not survive one.
         session: what the tenant is shown of a message.
+        metrics: `host:port` of the page for Prometheus, served by a process of its own; empty: none.
 
     Raises:
-        ConfigError: the socket cannot be made; the text says why.
+        ConfigError: a socket cannot be made; the text says why.
     """
+    board = Board(count + 1)
+    page = page_server(metrics, board.page) if metrics else None
     path = socket_path(address)
-    _clear(path)
+    clear(path)
     in_flight = session.in_flight = workers.InFlight()
     Milter.factory = session
     _register(name, path)
     listener = _open(path)
 
     def work(lifeline: workers.Lifeline) -> None:
-        session.tenant = make_tenant()
+        session.meter = board.meter(lifeline.number)
+        session.tenant = make_tenant(session.meter)
         workers.leave_when_told(lifeline, listener, in_flight, last=session.tenant.close)
         try:
             milter.main()
@@ -232,7 +250,8 @@ def serve(
 
     events.listening(_LOG, address, count)
     try:
-        workers.supervise(count, work, before_stop=lambda: path.unlink(missing_ok=True))
+        works = [work] * count + ([page] if page else [])
+        workers.supervise(works, before_stop=lambda: path.unlink(missing_ok=True), died=board.worker_died)
     finally:
         path.unlink(missing_ok=True)
 
@@ -267,49 +286,6 @@ def _open(path: Path) -> int:
     except (milter.error, OSError) as error:
         raise ConfigError(f"milter socket {path}: cannot be made ({error}); does its directory exist?") from error
     open_now = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
-    descriptor = next(number for number in open_now if _listens_on(number, path))
+    descriptor = next(number for number in open_now if listens_on(number, path))
     os.set_blocking(descriptor, False)
     return descriptor
-
-
-def _listens_on(descriptor: int, path: Path) -> bool:
-    try:
-        with socket.socket(fileno=os.dup(descriptor)) as candidate:
-            return bool(candidate.getsockname() == str(path))
-    except OSError:
-        return False
-
-
-def socket_path(address: str) -> Path:
-    """Return the path of a `unix:/path` address.
-
-    Raises:
-        ConfigError: it is another kind of address, relative or too long.
-    """
-    kind, _, text = address.partition(":")
-    if kind != "unix" or not text.startswith("/"):
-        # Over TCP libmilter's two writes and Nagle's algorithm cost 45 ms a message.
-        raise ConfigError(f"milter socket {address}: expected unix:/absolute/path")
-    if len(os.fsencode(text)) > MAX_SOCKET_PATH:
-        raise ConfigError(f"milter socket {text}: the path is longer than {MAX_SOCKET_PATH} octets")
-    return Path(text)
-
-
-def _clear(path: Path) -> None:
-    """Remove a socket that a dead process left; refuse to take over one that is served.
-
-    Raises:
-        ConfigError: another process listens there, or it is no socket.
-    """
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigError(f"milter socket {path}: {error.strerror}") from error
-    if not stat.S_ISSOCK(mode):
-        raise ConfigError(f"milter socket {path}: there is a file in its place")
-    with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(str(path)) == 0:
-            raise ConfigError(f"milter socket {path}: another process listens there already")
-    path.unlink()

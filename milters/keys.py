@@ -36,12 +36,20 @@ class KeyStore:
     Args:
         load: returns a domain's current keys, one an algorithm, none where it is not ours; raises TemporaryFailure.
         monotonic: seconds of a clock that only moves forward.
+
+    Attributes:
+        failures: how often a key could not be had, for metrics.
     """
 
     def __init__(self, load: Callable[[str], tuple[SigningKey, ...]], monotonic: Callable[[], float]) -> None:
+        self.failures = 0
         self._load = load
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
+
+    def __len__(self) -> int:
+        """How many domains' keys are remembered."""
+        return len(self._known)
 
     def identities(self, domain: str) -> tuple[SigningIdentity, ...]:
         """Return what to sign with for a domain (A-labels, lower case): nothing where it is not ours or has no key.
@@ -55,17 +63,26 @@ class KeyStore:
             return known.identities
         try:
             stored = self._load(domain)
+            unchanged = known is not None and known.stored == stored
+            identities = known.identities if known is not None and unchanged else tuple(map(_identity, stored))
         except TemporaryFailure as error:
             events.key_unreadable(_LOG, domain, error)
+            self.failures += 1
             raise
         if not stored:
             self._known.pop(domain, None)
             return ()
-        identities = known.identities if known is not None and known.stored == stored else tuple(map(_identity, stored))
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
         self._known[domain] = _Known(stored, identities, now)
         return identities
+
+    def missing(self, domain: str) -> TemporaryFailure:
+        """Tell the operator that a domain of ours has no key, and return what its mail waits for."""
+        error = TemporaryFailure(f"{domain} has no signing key")
+        events.key_unreadable(_LOG, domain, error)
+        self.failures += 1
+        return error
 
 
 class SenderRights:
@@ -137,6 +154,5 @@ def _identity(stored: SigningKey) -> SigningIdentity:
         # Its numbers were checked when it was made; checking again takes 32 ms (RSA-2048).
         key = load_private_key(stored.private_key_pem, validate=False)
     except InvalidInput as error:
-        events.key_unreadable(_LOG, stored.domain, error)
-        raise TemporaryFailure(f"the signing key of {stored.domain} cannot be used") from error
+        raise TemporaryFailure(f"the signing key of {stored.domain} cannot be used ({error})") from error
     return SigningIdentity(stored.domain, stored.selector, key)

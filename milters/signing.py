@@ -46,6 +46,9 @@ class Keys(Protocol):
     def identities(self, domain: str) -> tuple[SigningIdentity, ...]:
         """Return what to sign with, nothing where the domain is not ours; raises TemporaryFailure."""
 
+    def missing(self, domain: str) -> TemporaryFailure:
+        """Wake an operator, since a domain of ours has no key; return what its mail waits for."""
+
 
 class Rights(Protocol):
     """Who may send as what (`milters.keys.SenderRights`)."""
@@ -155,24 +158,24 @@ class SigningConversation:
         if denied:
             return _refused(queue_id, login, f"{denied} by {login}")
         if not identities:
-            return _deferred(queue_id, login, f"{author.address.domain} has no signing key")
+            return _deferred(queue_id, login, str(self._tenant.keys.missing(author.address.domain.name)))
         trace = self._untraced() if hidden else self._traced(envelope)
         return accept(*self._completed(author), *trace, *self._signatures(envelope, identities))
 
     def _born_here(self, envelope: Envelope) -> Verdict:
         if "received" in self._count:
             events.unsigned(_LOG, envelope.queue_id, reason="forwarded")
-            return accept()
+            return accept(outcome="unsigned")
         try:
             identities = self._tenant.keys.identities(self._author().address.domain.name)
         except InvalidInput as error:
             events.unsigned(_LOG, envelope.queue_id, reason=error.message)
-            return accept()
+            return accept(outcome="unsigned")
         except TemporaryFailure as error:
             return _deferred(envelope.queue_id, None, str(error))
         if not identities:
             events.unsigned(_LOG, envelope.queue_id, reason="its From is in no domain of ours")
-            return accept()
+            return accept(outcome="unsigned")
         return accept(*self._signatures(envelope, identities))
 
     def _author(self) -> Author:

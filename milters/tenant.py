@@ -114,26 +114,28 @@ class Verdict:
         action: what becomes of the message.
         reply: what the client is told where it is not accepted.
         edits: changes to the message where it is, in order.
+        outcome: what it counts as (`milters.metrics.OUTCOMES`).
     """
 
     action: Action
     reply: Reply | None = None
     edits: tuple[Edit, ...] = ()
+    outcome: str = "accepted"
 
 
-def accept(*edits: Edit) -> Verdict:
+def accept(*edits: Edit, outcome: str = "accepted") -> Verdict:
     """Let the message pass with these changes."""
-    return Verdict(Action.ACCEPT, edits=edits)
+    return Verdict(Action.ACCEPT, None, edits, outcome)
 
 
 def refuse(enhanced: str, text: str) -> Verdict:
     """Refuse the message for good (550)."""
-    return Verdict(Action.REFUSE, Reply(550, enhanced, text))
+    return Verdict(Action.REFUSE, Reply(550, enhanced, text), outcome="refused")
 
 
-def try_later(enhanced: str, text: str) -> Verdict:
+def try_later(enhanced: str, text: str, *, outcome: str = "deferred") -> Verdict:
     """Refuse the message for now (451): it waits at the client or in the queue."""
-    return Verdict(Action.TRY_LATER, Reply(451, enhanced, text))
+    return Verdict(Action.TRY_LATER, Reply(451, enhanced, text), outcome=outcome)
 
 
 class Conversation(Protocol):

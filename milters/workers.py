@@ -6,14 +6,15 @@ used between them: libmilter takes SIGTERM, SIGINT and SIGHUP for itself, looks 
 leaves with messages in hand. No mail and no protocol here.
 """
 
+import itertools
 import logging
 import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeAlias
 
 from milters import events
 
@@ -68,14 +69,24 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Lifeline:
-    """A worker's end of the pipe from its parent."""
+    """A worker's end of the pipe from its parent.
+
+    Attributes:
+        descriptor: of that end.
+        number: the worker's among those that run at the same time, from 0; one that has ended leaves its to another.
+    """
 
     descriptor: int
+    number: int
 
     def wait(self) -> None:
         """Return when the parent has let go."""
         while os.read(self.descriptor, 1):
             pass
+
+
+Work: TypeAlias = Callable[[Lifeline], None]
+"""What a worker does."""
 
 
 def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight, *, last: Callable[[], object]) -> None:
@@ -102,23 +113,24 @@ def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight, *, l
     threading.Thread(target=leave, name="leave-when-told", daemon=True).start()
 
 
-def supervise(count: int, work: Callable[[Lifeline], None], *, before_stop: Callable[[], object]) -> None:
+def supervise(works: Sequence[Work], *, before_stop: Callable[[], object], died: Callable[[], object]) -> None:
     """Keep workers running until SIGTERM or SIGINT; SIGHUP replaces them one for one. To be called without threads.
 
     Args:
-        count: how many.
-        work: what a worker does; it ends when that returns.
+        works: what the workers do, a process each; it ends when that returns.
         before_stop: called once when told to stop, before the workers are, such as to take the socket's name away.
+        died: called for each worker that ended unasked.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    crew = _Crew(work)
-    due = [time.monotonic()] * count
+    crew = _Crew(died)
+    due = [(time.monotonic(), work) for work in works]
     while True:
         now = time.monotonic()
-        for _ in range(sum(moment <= now for moment in due)):
-            crew.start()
-        due = [moment for moment in due if moment > now]
-        received = _next_signal(min(due) - now if due else None)
+        for moment, work in due:
+            if moment <= now:
+                crew.start(work)
+        due = [(moment, work) for moment, work in due if moment > now]
+        received = _next_signal(min(moment for moment, _ in due) - now if due else None)
         if received in {signal.SIGTERM, signal.SIGINT}:
             break
         if received == signal.SIGHUP:
@@ -131,64 +143,78 @@ def supervise(count: int, work: Callable[[Lifeline], None], *, before_stop: Call
     crew.wait_for_the_last()
 
 
+@dataclass(slots=True)
+class _Member:
+    """One worker as its parent knows it."""
+
+    work: Work
+    number: int
+    started_at: float
+    lifeline: int | None
+
+    def let_go(self) -> None:
+        if self.lifeline is not None:
+            os.close(self.lifeline)
+            self.lifeline = None
+
+
 class _Crew:
     """The workers that are running, known to the parent by pid."""
 
-    def __init__(self, work: Callable[[Lifeline], None]) -> None:
-        self._work = work
-        self._started_at: dict[int, float] = {}
-        self._lifelines: dict[int, int] = {}
+    def __init__(self, died: Callable[[], object]) -> None:
+        self._died = died
+        self._members: dict[int, _Member] = {}
 
-    def start(self) -> None:
+    def start(self, work: Work) -> None:
         """Start one worker."""
+        taken = {member.number for member in self._members.values()}
+        number = next(number for number in itertools.count() if number not in taken)
         read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(write_end)
-            self._be_worker(Lifeline(read_end))
+            self._be_worker(work, Lifeline(read_end, number))
         os.close(read_end)
-        self._started_at[pid] = time.monotonic()
-        self._lifelines[pid] = write_end
+        self._members[pid] = _Member(work, number, time.monotonic(), write_end)
 
     def let_go(self) -> None:
         """Tell all workers to finish and leave."""
-        for descriptor in self._lifelines.values():
-            os.close(descriptor)
-        self._lifelines.clear()
+        for member in self._members.values():
+            member.let_go()
 
-    def reap(self) -> list[float]:
+    def reap(self) -> list[tuple[float, Work]]:
         """Forget the workers that have ended; return for each when another one is due."""
         due = []
         for pid, status in _ended():
-            started_at = self._started_at.pop(pid)
-            if pid in self._lifelines:
-                os.close(self._lifelines.pop(pid))
+            member = self._members.pop(pid)
+            member.let_go()
             if status:
                 events.worker_died(_LOG, pid, status)
-            due.append(started_at + MIN_LIFE_SECONDS if status else 0.0)
+                self._died()
+            due.append((member.started_at + MIN_LIFE_SECONDS if status else 0.0, member.work))
         return due
 
     def wait_for_the_last(self) -> None:
         """Return when all have ended; those that are late are killed."""
         deadline = time.monotonic() + KILL_SECONDS
-        while self._started_at:
+        while self._members:
             self.reap()
             seconds = deadline - time.monotonic()
-            if self._started_at and seconds <= 0:
-                for pid in self._started_at:
+            if self._members and seconds <= 0:
+                for pid in self._members:
                     events.worker_killed(_LOG, pid)
                     os.kill(pid, signal.SIGKILL)
                 return
-            if self._started_at:
+            if self._members:
                 signal.sigtimedwait({signal.SIGCHLD}, seconds)
 
-    def _be_worker(self, lifeline: Lifeline) -> NoReturn:
+    def _be_worker(self, work: Work, lifeline: Lifeline) -> NoReturn:
         status = 1
         try:
             self.let_go()  # our copies of the others' lifelines; the parent's stay
             os.setpgid(0, 0)  # a terminal's ctrl-C is for the parent, who then lets go
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            self._work(lifeline)
+            work(lifeline)
             status = 0
         except BaseException:  # noqa: BLE001 - whatever it was, this process must not become a second parent
             events.failed(_LOG, None, "worker")

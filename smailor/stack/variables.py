@@ -93,7 +93,7 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_dmarc_socket": f"unix:{layout.socket('dmarc')}",
         "smailor_policyd_socket": f"unix:{layout.socket('policyd')}",
         "smailor_srs_socket": f"unix:{layout.socket('srs')}",
-        "smailor_policyd_metrics": ports.at("policyd_metrics"),
+        **{f"smailor_{name}_metrics": ports.at(f"{name}_metrics") for name in ("policyd", "signing", "dmarc")},
     }
 
 

@@ -33,6 +33,9 @@ class Keys:
             domain == "acme.test"
         )
 
+    def missing(self, domain):
+        return TemporaryFailure(f"{domain} has no signing key")
+
 
 class Rights:
     def may_send_as(self, login, address):

@@ -1,0 +1,114 @@
+"""Prometheus reads what a milter's processes have counted together, whatever becomes of one of them."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import urllib.request
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from smailor.database.engine import Database
+from tests.daemon.milter_process import MilterProcess as Process
+from tests.daemon.milter_process import wait_for
+from tests.daemon.policyd_process import free_port
+from tests.daemon.signing_process import CONFIG, SEALING_KEY
+from tests.daemon.test_signing_milter import ADA, BODY, HEADERS, fill, url_of
+
+
+class Measured:
+    """A signing milter with a metrics page."""
+
+    def __init__(self, database: Database) -> None:
+        self.port = free_port()
+        config = CONFIG.format(
+            url=url_of(database), session_key="x" * 40, sealing_key=SEALING_KEY, socket="{socket}", workers=2
+        )
+        self.process = Process("signing", config + f'signing_metrics = "127.0.0.1:{self.port}"\n').wait_until_ready()
+
+    def page(self) -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
+            return response.read().decode()
+
+    def number(self, series: str) -> float:
+        found = re.search(rf"^{re.escape(series)} (\S+)$", self.page(), re.MULTILINE)
+        assert found, series
+        return float(found[1])
+
+    def messages(self, outcome: str) -> float:
+        return self.number(f'smailor_milter_messages_total{{outcome="{outcome}"}}')
+
+    def send(self, sender: str = ADA) -> str:
+        with self.process.connect() as client:
+            headers = [("From", f" <{sender}>".encode()), *HEADERS[1:]]
+            return client.send(headers, BODY, login=ADA, sender=ADA).command
+
+
+@pytest.fixture
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    shutil.copy(sqlite_template, tmp_path / "smailor.db")
+    database = Database(f"sqlite:///{tmp_path}/smailor.db")
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def measured(sqlite_database: Database, now: datetime) -> Iterator[Measured]:
+    fill(sqlite_database, now)
+    milter = Measured(sqlite_database)
+    yield milter
+    milter.process.clean_up()
+
+
+def test_the_page_adds_up_what_all_workers_did_and_names_nobody(measured: Measured) -> None:
+    for _ in range(12):
+        assert measured.send() in "ac"
+    assert measured.send("bob@else.test") == "y"
+    with measured.process.connect() as client:
+        client.begin(HEADERS, login=ADA, sender=ADA)
+    wait_for(lambda: measured.messages("abandoned") == 1)
+    assert measured.messages("accepted") == 12
+    assert measured.messages("refused") == 1
+    assert measured.number("smailor_milter_answer_seconds_count") == 13
+    assert measured.number("smailor_milter_keys") >= 1
+    assert "@" not in measured.page()
+    assert "acme" not in measured.page()
+
+
+def test_an_unreadable_key_can_be_alerted_on(measured: Measured, sqlite_database: Database) -> None:
+    with sqlite_database.transaction() as session:
+        session.execute(text("UPDATE dkim_keys SET private_key_sealed = 'broken'"))
+    assert measured.send() == "y"
+    assert measured.messages("deferred") == 1
+    assert measured.number("smailor_milter_key_failures_total") == 1
+
+
+def test_counts_survive_a_worker_and_a_reload(measured: Measured) -> None:
+    for _ in range(4):
+        measured.send()
+    known = measured.process.workers()
+    serving = [worker for worker in known if worker.num_threads() > 1]
+    os.kill(serving[0].pid, signal.SIGKILL)
+    wait_for(lambda: measured.number("smailor_milter_worker_deaths_total") == 1)
+    measured.process.tell(signal.SIGHUP)
+    wait_for(lambda: not any(worker.is_running() for worker in known))
+    wait_for(lambda: measured.send() in "ac")
+    assert measured.messages("accepted") == 5
+    assert measured.process.stop() < 5
+
+
+def test_an_address_that_is_taken_is_told_at_once(sqlite_database: Database) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        config = CONFIG.format(
+            url=url_of(sqlite_database), session_key="x" * 40, sealing_key=SEALING_KEY, socket="{socket}", workers=1
+        )
+        port = taken.getsockname()[1]
+        process = Process("signing", config + f'signing_metrics = "127.0.0.1:{port}"\n').process
+        assert process.wait(20) == 1
