@@ -333,3 +333,24 @@ def test_without_the_database_mail_waits(lone):
     Path(lone.database.engine.url.database).unlink()
     assert send(lone).reply.startswith("451 4.3.0 ")
     assert send(lone, ip=STRANGER).reply.startswith("550 5.7.1 ")
+
+
+def test_sighup_takes_over_what_the_configuration_says_now(lone):
+    """A broken one is told about and changes nothing: mail flows on by the one before."""
+    config = lone.directory / "smailor.toml"
+    before = config.read_text()
+    assert send(lone, ip=STRANGER).reply.startswith("550 5.7.1 ")
+
+    def reload(content: str) -> None:
+        config.write_text(content)
+        [worker] = lone.workers()
+        lone.tell(signal.SIGHUP)
+        wait_for(lambda: worker.pid not in {other.pid for other in lone.workers()} and lone.workers())
+
+    reload(before.replace('"203.0.113.0/24"', f'"{STRANGER}"'))
+    assert send(lone, ip=STRANGER).values("X-Smailor-DMARC")
+    assert send(lone, ip="203.0.113.5").reply.startswith("550 5.7.1 ")
+    reload(before + "misspelt = 1\n")
+    assert send(lone).accepted
+    assert "ERROR config-refused reason=" in lone.log
+    assert send(lone, ip="203.0.113.5").values("X-Smailor-DMARC")
