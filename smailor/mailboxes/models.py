@@ -51,29 +51,22 @@ class Alias(Base):
     created_at: Mapped[moment]
 
 
-class SenderDelegation(Base):
-    """The right of an inbox to send as another inbox of the same workspace."""
+class SenderRight(Base):
+    """The right of an inbox to send as another inbox, or as any address of a domain, of the same workspace.
 
-    __tablename__ = "sender_delegations"
-    __table_args__ = (UniqueConstraint("inbox_id", "sender_id"),)
-
-    id: Mapped[intpk]
-    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"))
-    sender_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"), index=True)
-    created_at: Mapped[moment]
-
-
-class SenderDomain(Base):
-    """The right of an inbox to send as any address of a domain of the same workspace.
-
-    `sender` is `@domain`, the key that Postfix looks for, kept so that it is found by an index.
+    `login` and `sender` are the addresses (`@domain` for a domain, whose `sender_id` is null), and `home_id` is the
+    inbox's domain: none of them ever changes, and with them the view `mta_senders`, which Postfix asks for every
+    message, needs few joins. A domain-wide right in it is repeated for each address of the domain.
     """
 
-    __tablename__ = "sender_domains"
-    __table_args__ = (UniqueConstraint("inbox_id", "domain_id"),)
+    __tablename__ = "sender_rights"
+    __table_args__ = (UniqueConstraint("inbox_id", "sender"),)
 
     id: Mapped[intpk]
     inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"))
+    home_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"), index=True)
+    sender_id: Mapped[int | None] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"), index=True)
     domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"), index=True)
+    login: Mapped[address_text] = mapped_column(index=True)
     sender: Mapped[address_text] = mapped_column(index=True)
     created_at: Mapped[moment]

@@ -10,18 +10,18 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, delete, select, text
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.domains import service as domains
 from smailor.errors import Conflict, InvalidInput, NotFound
-from smailor.mailboxes.models import Inbox, SenderDelegation, SenderDomain
+from smailor.mailboxes.models import Inbox, SenderRight
 from smailor.mailboxes.service import inbox_in, plain_address
 
 
 @dataclass(frozen=True, slots=True)
-class SenderRight:
+class SenderRightView:
     """A right that was given.
 
     Attributes:
@@ -34,7 +34,7 @@ class SenderRight:
     created_at: datetime
 
 
-def allow(database: Database, *, workspace: str, login: str, sender: str, now: datetime) -> SenderRight:
+def allow(database: Database, *, workspace: str, login: str, sender: str, now: datetime) -> SenderRightView:
     """Let an inbox send as another inbox, or as any address of a domain.
 
     Args:
@@ -49,16 +49,29 @@ def allow(database: Database, *, workspace: str, login: str, sender: str, now: d
         NotFound: the workspace has no such inbox or domain.
         Conflict: the domain is not verified, or the inbox may do so already.
     """
-    address = str(plain_address(login))
+    wanted = _normal(sender)
     try:
         with database.transaction() as session:
-            inbox, _ = inbox_in(session, workspace, address)
-            row = _right(session, workspace, inbox, sender, now)
+            inbox, home = inbox_in(session, workspace, login)
+            other, domain = _sender_in(session, workspace, wanted)
+            if domain.verified_at is None:
+                raise Conflict(f"{domain.name} is not verified yet, so nobody sends as it")
+            if other is not None and other.id == inbox.id:
+                raise InvalidInput("sender", "is the inbox's own address, which it may use anyway")
+            row = SenderRight(
+                inbox_id=inbox.id,
+                home_id=home.id,
+                sender_id=other.id if other is not None else None,
+                domain_id=domain.id,
+                login=inbox.address,
+                sender=wanted,
+                created_at=now,
+            )
             session.add(row)
             session.flush()
-            return SenderRight(address, _normal(sender), now)
+            return _view(row)
     except IntegrityError as error:
-        raise Conflict(f"{address} may send as {_normal(sender)} already") from error
+        raise Conflict(f"{plain_address(login)} may send as {wanted} already") from error
 
 
 def disallow(database: Database, *, workspace: str, login: str, sender: str) -> None:
@@ -66,25 +79,17 @@ def disallow(database: Database, *, workspace: str, login: str, sender: str) -> 
 
     Raises:
         InvalidInput: login or sender is no address.
-        NotFound: the workspace has no such inbox or domain, or the inbox no such right.
+        NotFound: the workspace has no such inbox, or the inbox no such right.
     """
-    address, wanted = str(plain_address(login)), _normal(sender)
+    wanted = _normal(sender)
     with database.transaction() as session:
-        inbox, _ = inbox_in(session, workspace, address)
-        if wanted.startswith("@"):
-            domain = delete(SenderDomain).where(SenderDomain.inbox_id == inbox.id, SenderDomain.sender == wanted)
-            gone = session.scalars(domain.returning(SenderDomain.id)).all()
-        else:
-            other, _ = inbox_in(session, workspace, wanted)
-            one = delete(SenderDelegation).where(
-                SenderDelegation.inbox_id == inbox.id, SenderDelegation.sender_id == other.id
-            )
-            gone = session.scalars(one.returning(SenderDelegation.id)).all()
-        if not gone:
-            raise NotFound(f"{address} has no right to send as {wanted}")
+        inbox, _ = inbox_in(session, workspace, login)
+        right = delete(SenderRight).where(SenderRight.inbox_id == inbox.id, SenderRight.sender == wanted)
+        if not session.scalars(right.returning(SenderRight.id)).all():
+            raise NotFound(f"{inbox.address} has no right to send as {wanted}")
 
 
-def list_rights(database: Database, *, workspace: str, login: str | None = None) -> tuple[SenderRight, ...]:
+def list_rights(database: Database, *, workspace: str, login: str | None = None) -> tuple[SenderRightView, ...]:
     """Return the rights that were given in a workspace, or to one of its inboxes, by inbox and sender.
 
     Raises:
@@ -94,23 +99,11 @@ def list_rights(database: Database, *, workspace: str, login: str | None = None)
     with database.snapshot() as session:
         if login is None:
             ids = [domain.id for domain in domains.list_domains_in(session, workspace)]
-            among: ColumnElement[bool] = Inbox.domain_id.in_(ids)
+            among: ColumnElement[bool] = SenderRight.home_id.in_(ids)
         else:
-            among = Inbox.id == inbox_in(session, workspace, login)[0].id
-        other = aliased(Inbox)
-        delegated = (
-            select(Inbox.address, other.address, SenderDelegation.created_at)
-            .join(SenderDelegation, SenderDelegation.inbox_id == Inbox.id)
-            .join(other, other.id == SenderDelegation.sender_id)
-            .where(among)
-        )
-        domain_wide = (
-            select(Inbox.address, SenderDomain.sender, SenderDomain.created_at)
-            .join(SenderDomain, SenderDomain.inbox_id == Inbox.id)
-            .where(among)
-        )
-        rows = [*session.execute(domain_wide), *session.execute(delegated)]
-        return tuple(sorted((SenderRight(*row) for row in rows), key=lambda right: (right.login, right.sender)))
+            among = SenderRight.inbox_id == inbox_in(session, workspace, login)[0].id
+        rows = session.scalars(select(SenderRight).where(among).order_by(SenderRight.login, SenderRight.sender))
+        return tuple(_view(row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,25 +135,15 @@ def senders(database: Database, *, login: str) -> tuple[Sender, ...]:
     return tuple(Sender(address, names.get(address, ""), address in own) for address in ordered)
 
 
-def _right(
-    session: Session, workspace: str, inbox: Inbox, sender: str, now: datetime
-) -> SenderDelegation | SenderDomain:
-    """Return the row of a right that may be given; raises InvalidInput, NotFound, Conflict."""
-    wanted = _normal(sender)
-    if wanted.startswith("@"):
-        domain = _verified(domains.domain_in(session, workspace, wanted[1:]))
-        return SenderDomain(inbox_id=inbox.id, domain_id=domain.id, sender=wanted, created_at=now)
-    other, domain = inbox_in(session, workspace, wanted)
-    _verified(domain)
-    if other.id == inbox.id:
-        raise InvalidInput("sender", "is the inbox's own address, which it may use anyway")
-    return SenderDelegation(inbox_id=inbox.id, sender_id=other.id, created_at=now)
+def _sender_in(session: Session, workspace: str, sender: str) -> tuple[Inbox | None, domains.DomainView]:
+    """Return the inbox, None for a whole domain, and the domain that a sender names; raises NotFound."""
+    if sender.startswith("@"):
+        return None, domains.domain_in(session, workspace, sender[1:])
+    return inbox_in(session, workspace, sender)
 
 
-def _verified(domain: domains.DomainView) -> domains.DomainView:
-    if domain.verified_at is None:
-        raise Conflict(f"{domain.name} is not verified yet, so nobody sends as it")
-    return domain
+def _view(row: SenderRight) -> SenderRightView:
+    return SenderRightView(row.login, row.sender, row.created_at)
 
 
 def _normal(sender: str) -> str:

@@ -44,7 +44,8 @@ def acme(database: Database, now: datetime) -> Database:
 @pytest.fixture
 def running(acme: Database) -> Iterator[SigningProcess]:
     url = acme.engine.url.render_as_string(hide_password=False).replace("+psycopg", "")
-    milter = SigningProcess(url).wait_until_ready()
+    # One worker: each remembers for itself, and whichever is free takes a connection.
+    milter = SigningProcess(url, workers=1).wait_until_ready()
     yield milter
     milter.clean_up()
     shutil.rmtree(milter.directory)

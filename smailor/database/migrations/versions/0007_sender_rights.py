@@ -22,43 +22,29 @@ _ALIASES = """
         JOIN domains AS homes ON homes.id = inboxes.domain_id
         WHERE domains.verified_at IS NOT NULL AND homes.verified_at IS NOT NULL
         AND homes.workspace_id = domains.workspace_id AND aliases.source NOT LIKE '@%'"""
-_DELEGATED = """
-        SELECT others.address AS sender, inboxes.address AS login
-        FROM sender_delegations
-        JOIN inboxes AS others ON others.id = sender_delegations.sender_id
-        JOIN domains ON domains.id = others.domain_id
-        JOIN inboxes ON inboxes.id = sender_delegations.inbox_id
-        JOIN domains AS homes ON homes.id = inboxes.domain_id
+# Postfix takes the first key that it finds: the address, the address without its extension, @domain. So an address that
+# has a row of its own names those who may send as the whole domain once more.
+_RIGHTS = """
+        SELECT rights.sender, rights.login
+        FROM (
+            SELECT sender_rights.sender, sender_rights.login, sender_rights.domain_id, sender_rights.home_id
+            FROM sender_rights
+            UNION ALL
+            SELECT inboxes.address, sender_rights.login, sender_rights.domain_id, sender_rights.home_id
+            FROM sender_rights JOIN inboxes ON inboxes.domain_id = sender_rights.domain_id
+            WHERE sender_rights.sender LIKE '@%'
+            UNION ALL
+            SELECT aliases.source, sender_rights.login, sender_rights.domain_id, sender_rights.home_id
+            FROM sender_rights JOIN aliases ON aliases.domain_id = sender_rights.domain_id
+            WHERE sender_rights.sender LIKE '@%' AND aliases.source NOT LIKE '@%'
+        ) AS rights
+        JOIN domains ON domains.id = rights.domain_id
+        JOIN domains AS homes ON homes.id = rights.home_id
         WHERE domains.verified_at IS NOT NULL AND homes.verified_at IS NOT NULL
         AND homes.workspace_id = domains.workspace_id"""
-_DOMAIN_WIDE = """
-        SELECT {sender} AS sender, inboxes.address AS login
-        FROM sender_domains
-        JOIN domains ON domains.id = sender_domains.domain_id
-        JOIN inboxes ON inboxes.id = sender_domains.inbox_id
-        JOIN domains AS homes ON homes.id = inboxes.domain_id{join}
-        WHERE domains.verified_at IS NOT NULL AND homes.verified_at IS NOT NULL
-        AND homes.workspace_id = domains.workspace_id{more}"""
 
 BEFORE = (_OWN, _ALIASES)
-AFTER = (
-    _OWN,
-    _ALIASES,
-    _DELEGATED,
-    _DOMAIN_WIDE.format(sender="sender_domains.sender", join="", more=""),
-    # Postfix takes the first key that it finds: the address, the address without its extension, @domain. So an address
-    # that has a row of its own names those who may send as the whole domain once more.
-    _DOMAIN_WIDE.format(
-        sender="others.address",
-        join="\n        JOIN inboxes AS others ON others.domain_id = domains.id",
-        more="",
-    ),
-    _DOMAIN_WIDE.format(
-        sender="aliases.source",
-        join="\n        JOIN aliases ON aliases.domain_id = domains.id",
-        more=" AND aliases.source NOT LIKE '@%'",
-    ),
-)
+AFTER = (_OWN, _ALIASES, _RIGHTS)
 
 # PostgreSQL's replacement keeps the grants of whoever reads the view; SQLite has neither.
 REPLACE: Mapping[str, tuple[str, ...]] = {
@@ -73,28 +59,23 @@ def _replace_view(parts: tuple[str, ...]) -> None:
         op.execute(sa.text(statement.format(query=query)))
 
 
-def _inbox_id(name: str, *, index: bool = False) -> sa.Column[int]:
-    return sa.Column(name, BigInt, sa.ForeignKey("inboxes.id", ondelete="CASCADE"), nullable=False, index=index)
+def _reference(name: str, target: str, *, nullable: bool = False, index: bool = False) -> sa.Column[int]:
+    return sa.Column(name, BigInt, sa.ForeignKey(target, ondelete="CASCADE"), nullable=nullable, index=index)
 
 
 def upgrade() -> None:
     """Nobody has such a right so far, and every workspace hides where its people send from."""
     op.create_table(
-        "sender_delegations",
+        "sender_rights",
         sa.Column("id", BigInt, primary_key=True),
-        _inbox_id("inbox_id"),
-        _inbox_id("sender_id", index=True),
-        sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.UniqueConstraint("inbox_id", "sender_id"),
-    )
-    op.create_table(
-        "sender_domains",
-        sa.Column("id", BigInt, primary_key=True),
-        _inbox_id("inbox_id"),
-        sa.Column("domain_id", BigInt, sa.ForeignKey("domains.id", ondelete="CASCADE"), nullable=False, index=True),
+        _reference("inbox_id", "inboxes.id"),
+        _reference("home_id", "domains.id", index=True),
+        _reference("sender_id", "inboxes.id", nullable=True, index=True),
+        _reference("domain_id", "domains.id", index=True),
+        sa.Column("login", sa.String(320), nullable=False, index=True),
         sa.Column("sender", sa.String(320), nullable=False, index=True),
         sa.Column("created_at", UtcDateTime, nullable=False),
-        sa.UniqueConstraint("inbox_id", "domain_id"),
+        sa.UniqueConstraint("inbox_id", "sender"),
     )
     hides: sa.Column[bool] = sa.Column("sender_privacy", sa.Boolean, nullable=False, server_default=sa.true())
     op.add_column("workspaces", hides)
@@ -105,5 +86,4 @@ def downgrade() -> None:
     """Such rights end; the view is as it was."""
     _replace_view(BEFORE)
     op.drop_column("workspaces", "sender_privacy")
-    op.drop_table("sender_domains")
-    op.drop_table("sender_delegations")
+    op.drop_table("sender_rights")
