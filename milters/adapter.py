@@ -18,7 +18,6 @@ import milter
 
 from milters import events, workers
 from milters.metrics import Board, Meter
-from milters.page import page_server
 from milters.socket_file import SOCKET_MODE, clear, listens_on, socket_path
 from milters.tenant import (
     Action,
@@ -32,6 +31,7 @@ from milters.tenant import (
     Verdict,
     try_later,
 )
+from smailor import scrape
 from smailor.errors import ConfigError
 
 MAX_REPLY = 400
@@ -224,13 +224,13 @@ def serve(
         count: worker processes.
         make_tenant: called once in each worker, after the fork: database connections do not survive one.
         session: what the tenant is shown of a message.
-        metrics: `host:port` of the page for Prometheus, served by a process of its own; empty: none.
+        metrics: `host:port` of the page for Prometheus, which the workers serve in turn; empty: none.
 
     Raises:
         ConfigError: a socket cannot be made; the text says why.
     """
-    board = Board(count + 1)
-    page = page_server(metrics, board.page) if metrics else None
+    board = Board(count)
+    page = scrape.listen(metrics) if metrics else None
     path = socket_path(address)
     clear(path)
     in_flight = session.in_flight = workers.InFlight()
@@ -241,6 +241,8 @@ def serve(
     def work(lifeline: workers.Lifeline) -> None:
         session.meter = board.meter(lifeline.number)
         session.tenant = make_tenant(session.meter)
+        if page is not None:
+            scrape.serve(page, board.page)
         workers.leave_when_told(lifeline, listener, in_flight, last=session.tenant.close)
         try:
             milter.main()
@@ -250,8 +252,7 @@ def serve(
 
     events.listening(_LOG, address, count)
     try:
-        works = [work] * count + ([page] if page else [])
-        workers.supervise(works, before_stop=lambda: path.unlink(missing_ok=True), died=board.worker_died)
+        workers.supervise(count, work, before_stop=lambda: path.unlink(missing_ok=True), died=board.worker_died)
     finally:
         path.unlink(missing_ok=True)
 

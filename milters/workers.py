@@ -12,9 +12,9 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NoReturn, TypeAlias
+from typing import NoReturn
 
 from milters import events
 
@@ -85,10 +85,6 @@ class Lifeline:
             pass
 
 
-Work: TypeAlias = Callable[[Lifeline], None]
-"""What a worker does."""
-
-
 def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight, *, last: Callable[[], object]) -> None:
     """In a worker: start the thread that ends this process when its parent lets go.
 
@@ -113,24 +109,26 @@ def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight, *, l
     threading.Thread(target=leave, name="leave-when-told", daemon=True).start()
 
 
-def supervise(works: Sequence[Work], *, before_stop: Callable[[], object], died: Callable[[], object]) -> None:
+def supervise(
+    count: int, work: Callable[[Lifeline], None], *, before_stop: Callable[[], object], died: Callable[[], object]
+) -> None:
     """Keep workers running until SIGTERM or SIGINT; SIGHUP replaces them one for one. To be called without threads.
 
     Args:
-        works: what the workers do, a process each; it ends when that returns.
+        count: how many.
+        work: what a worker does; it ends when that returns.
         before_stop: called once when told to stop, before the workers are, such as to take the socket's name away.
         died: called for each worker that ended unasked.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    crew = _Crew(died)
-    due = [(time.monotonic(), work) for work in works]
+    crew = _Crew(work, died)
+    due = [time.monotonic()] * count
     while True:
         now = time.monotonic()
-        for moment, work in due:
-            if moment <= now:
-                crew.start(work)
-        due = [(moment, work) for moment, work in due if moment > now]
-        received = _next_signal(min(moment for moment, _ in due) - now if due else None)
+        for _ in range(sum(moment <= now for moment in due)):
+            crew.start()
+        due = [moment for moment in due if moment > now]
+        received = _next_signal(min(due) - now if due else None)
         if received in {signal.SIGTERM, signal.SIGINT}:
             break
         if received == signal.SIGHUP:
@@ -147,7 +145,6 @@ def supervise(works: Sequence[Work], *, before_stop: Callable[[], object], died:
 class _Member:
     """One worker as its parent knows it."""
 
-    work: Work
     number: int
     started_at: float
     lifeline: int | None
@@ -161,11 +158,12 @@ class _Member:
 class _Crew:
     """The workers that are running, known to the parent by pid."""
 
-    def __init__(self, died: Callable[[], object]) -> None:
+    def __init__(self, work: Callable[[Lifeline], None], died: Callable[[], object]) -> None:
+        self._work = work
         self._died = died
         self._members: dict[int, _Member] = {}
 
-    def start(self, work: Work) -> None:
+    def start(self) -> None:
         """Start one worker."""
         taken = {member.number for member in self._members.values()}
         number = next(number for number in itertools.count() if number not in taken)
@@ -173,16 +171,16 @@ class _Crew:
         pid = os.fork()
         if pid == 0:
             os.close(write_end)
-            self._be_worker(work, Lifeline(read_end, number))
+            self._be_worker(Lifeline(read_end, number))
         os.close(read_end)
-        self._members[pid] = _Member(work, number, time.monotonic(), write_end)
+        self._members[pid] = _Member(number, time.monotonic(), write_end)
 
     def let_go(self) -> None:
         """Tell all workers to finish and leave."""
         for member in self._members.values():
             member.let_go()
 
-    def reap(self) -> list[tuple[float, Work]]:
+    def reap(self) -> list[float]:
         """Forget the workers that have ended; return for each when another one is due."""
         due = []
         for pid, status in _ended():
@@ -191,7 +189,7 @@ class _Crew:
             if status:
                 events.worker_died(_LOG, pid, status)
                 self._died()
-            due.append((member.started_at + MIN_LIFE_SECONDS if status else 0.0, member.work))
+            due.append(member.started_at + MIN_LIFE_SECONDS if status else 0.0)
         return due
 
     def wait_for_the_last(self) -> None:
@@ -208,13 +206,13 @@ class _Crew:
             if self._members:
                 signal.sigtimedwait({signal.SIGCHLD}, seconds)
 
-    def _be_worker(self, work: Work, lifeline: Lifeline) -> NoReturn:
+    def _be_worker(self, lifeline: Lifeline) -> NoReturn:
         status = 1
         try:
             self.let_go()  # our copies of the others' lifelines; the parent's stay
             os.setpgid(0, 0)  # a terminal's ctrl-C is for the parent, who then lets go
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
-            work(lifeline)
+            self._work(lifeline)
             status = 0
         except BaseException:  # noqa: BLE001 - whatever it was, this process must not become a second parent
             events.failed(_LOG, None, "worker")

@@ -12,14 +12,12 @@ from policyd.answers import Answers
 from policyd.maps import LookupServer, SrsTable
 from policyd.metrics import Metrics
 from policyd.server import PolicyServer
-from smailor import clock, log
+from smailor import clock, log, scrape
 from smailor.authentication.srs_secrets import srs_secrets
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
 from smailor.errors import SmailorError
-from smailor.listening import bind
 from smailor.metrics import Reading
-from smailor.scrape import serve_metrics
 from smailor.sending.service import SendingService
 
 STOP_SECONDS = 2.5
@@ -66,19 +64,16 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     await server.start(settings.policyd.socket)
     lookups = LookupServer(_srs_table(settings, metrics), metrics)
-    page = None
     try:
         if settings.policyd.srs_socket:
             await lookups.start(settings.policyd.srs_socket)
         if settings.policyd.metrics:
-            page = await serve_metrics(bind(settings.policyd.metrics), metrics.page)
+            scrape.serve(scrape.listen(settings.policyd.metrics), metrics.page)
         log.event(logger, logging.INFO, None, "listening", on=settings.policyd.socket, database=database.dialect)
         await stop.wait()
     finally:
         await server.stop(STOP_SECONDS)
         await lookups.stop()
-        if page is not None:
-            page.close()
         await asyncio.to_thread(service.close, CLOSE_SECONDS)
         database.dispose()
     log.event(logger, logging.INFO, None, "stopped")

@@ -1,36 +1,65 @@
-"""The page that Prometheus reads: HTTP/1.1 with one path, `/metrics`. One request a connection, everything bounded."""
+"""The page that Prometheus reads: HTTP/1.1 with one path, `/metrics`. One connection at a time, one request each,
+everything bounded: nobody but a monitor has business here.
+"""
 
-import asyncio
 import contextlib
 import socket
+import threading
+import time
 from collections.abc import Callable
 
+from smailor.listening import bind
 from smailor.metrics import CONTENT_TYPE
 
 MAX_HEAD_BYTES = 8192
-MAX_SECONDS = 5
+MAX_SECONDS = 2.0
+"""For one request, from its connection on; the next one waits for so long at most."""
+BACKLOG = 16
 
 
-async def serve_metrics(sock: socket.socket, page: Callable[[], str]) -> asyncio.Server:
-    """Begin to serve the page.
+def listen(address: str) -> socket.socket:
+    """Return a socket on which monitors can connect from now on.
 
     Args:
-        sock: bound to `host:port` (`smailor.listening.bind`).
-        page: makes the page anew for each request.
+        address: `host:port`.
+
+    Raises:
+        ConfigError: it cannot be used; the text names it.
+    """
+    sock = bind(address)
+    sock.listen(BACKLOG)
+    return sock
+
+
+def serve(sock: socket.socket, page: Callable[[], str]) -> None:
+    """Serve the page for as long as the process lives, in a thread of its own; returns at once.
+
+    Args:
+        sock: from `listen`; several processes may share it.
+        page: makes the page anew for each request, in that thread.
     """
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A peer that is gone, slow or sends too much is no event: nobody but a monitor has business here.
-        with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(MAX_SECONDS):
-                head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(respond(head, page))
-                await writer.drain()
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
+    def serve_all() -> None:
+        while True:
+            # A peer that is gone, slow or sends too much is no event.
+            with contextlib.suppress(OSError), sock.accept()[0] as connection:
+                answer(connection, page)
 
-    return await asyncio.start_server(handle, sock=sock, limit=MAX_HEAD_BYTES)
+    threading.Thread(target=serve_all, name="metrics", daemon=True).start()
+
+
+def answer(connection: socket.socket, page: Callable[[], str]) -> None:
+    """Read one request and answer it, if it comes in time and is not too long; raises OSError."""
+    deadline = time.monotonic() + MAX_SECONDS
+    head = b""
+    while b"\r\n\r\n" not in head and len(head) < MAX_HEAD_BYTES:
+        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        part = connection.recv(MAX_HEAD_BYTES)
+        if not part:
+            return
+        head += part
+    if b"\r\n\r\n" in head:
+        connection.sendall(respond(head, page))
 
 
 def respond(head: bytes, page: Callable[[], str]) -> bytes:

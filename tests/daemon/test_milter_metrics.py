@@ -71,7 +71,8 @@ def test_the_page_adds_up_what_all_workers_did_and_names_nobody(measured: Measur
     assert measured.send("bob@else.test") == "y"
     with measured.process.connect() as client:
         client.begin(HEADERS, login=ADA, sender=ADA)
-    wait_for(lambda: measured.messages("abandoned") == 1)
+        client.abort()
+        wait_for(lambda: measured.messages("abandoned") == 1)
     assert measured.messages("accepted") == 12
     assert measured.messages("refused") == 1
     assert measured.number("smailor_milter_answer_seconds_count") == 13
@@ -100,6 +101,12 @@ def test_counts_survive_a_worker_and_a_reload(measured: Measured) -> None:
     wait_for(lambda: measured.send() in "ac")
     assert measured.messages("accepted") == 5
     assert measured.process.stop() < 5
+
+
+def test_a_monitor_that_says_nothing_holds_up_no_mail(measured: Measured) -> None:
+    with socket.create_connection(("127.0.0.1", measured.port)), socket.create_connection(("127.0.0.1", measured.port)):
+        assert measured.send() in "ac"
+        assert measured.messages("accepted") == 1
 
 
 def test_an_address_that_is_taken_is_told_at_once(sqlite_database: Database) -> None:
