@@ -19,6 +19,7 @@ from smailor.dns.fake import FakeResolver
 from smailor.domains import service as domains
 from smailor.domains.records import ServiceNames
 from smailor.domains.sealing import Sealer
+from smailor.domains.signing_keys import signing_key
 from smailor.mailboxes import service as mailboxes
 
 PROJECT = Path(__file__).parents[1]
@@ -114,7 +115,7 @@ def make_domains(directory: Path, names: Sequence[str]) -> Domains:
         resolver = FakeResolver({(record.name, record.kind): [record.value] for record in wanted})
         domains.verify_domain(database, workspace="bench", name=name, resolver=resolver, now=now)
         mailboxes.create_inbox(database, workspace="bench", address=f"user{number}@{name}", name="User", now=now)
-        key = domains.signing_key(database, domain=name, sealer=sealer)
+        key = signing_key(database, domain=name, sealer=sealer)
         assert key is not None
         (keys / f"{name}.pem").write_text(key.private_key_pem, encoding="ascii")
         selectors.add(key.selector)

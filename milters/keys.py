@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from milters import events
 from smailor.authentication.dkim import SigningIdentity, load_private_key
-from smailor.domains.service import SigningKey
+from smailor.domains.signing_keys import SigningKey
 from smailor.errors import InvalidInput, TemporaryFailure
 
 FRESH_SECONDS = 1.5
@@ -47,9 +47,9 @@ class KeyStore:
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
 
-    def __len__(self) -> int:
-        """How many domains' keys are remembered."""
-        return len(self._known)
+    def numbers(self) -> dict[str, float]:
+        """Return what metrics tell of it (see `milters.metrics`)."""
+        return {"keys": len(self._known), "key_failures_total": self.failures}
 
     def identities(self, domain: str) -> tuple[SigningIdentity, ...]:
         """Return what to sign with for a domain (A-labels, lower case): nothing where it is not ours or has no key.

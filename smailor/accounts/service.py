@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -185,17 +185,6 @@ def set_sender_privacy(database: Database, *, workspace: str, on: bool) -> Works
         found = _workspace(session, workspace)
         found.sender_privacy = on
         return _workspace_view(found)
-
-
-def sender_privacy_in(session: Session, workspace_id: Select[int]) -> bool:
-    """Tell whether a workspace hides its people's clients, within a transaction of a room above this one.
-
-    Args:
-        session: of that room.
-        workspace_id: selects the workspace; where it selects none, nothing is told about anybody.
-    """
-    hides = session.scalar(select(Workspace.sender_privacy).where(Workspace.id == workspace_id.scalar_subquery()))
-    return hides is not False
 
 
 def workspace_in(session: Session, slug: str) -> WorkspaceView:

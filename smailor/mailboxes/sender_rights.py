@@ -2,7 +2,7 @@
 
 Both stay within a workspace, are given by who manages its inboxes, and count and end with the next message. An inbox's
 own address and the aliases that deliver to it need no such right. What it comes to is the view `mta_senders`, which
-Postfix and `service.may_send_as` read; it leaves out whatever is not verified or not in one workspace any more.
+Postfix and `may_send.may_send_as` read; it leaves out whatever is not verified or not in one workspace any more.
 """
 
 from dataclasses import dataclass

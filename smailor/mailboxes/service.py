@@ -171,28 +171,6 @@ def delete_inbox(database: Database, *, workspace: str, address: str) -> None:
         session.delete(found)
 
 
-def may_send_as(database: Database, *, login: str, address: str) -> bool:
-    """Tell whether the account that logged in may use this address as sender (the view `mta_senders`).
-
-    Args:
-        database: where to look.
-        login: the inbox's address that logged in.
-        address: envelope sender or header From; a sub-address (`ada+x@…`) counts as the address without it.
-
-    Raises:
-        TemporaryFailure: the database does not answer.
-    """
-    try:
-        parsed = Address.parse(address)
-    except InvalidInput:
-        return False
-    query = text("SELECT 1 FROM mta_senders WHERE login = :login AND sender IN (:address, :base, :all) LIMIT 1")
-    base = str(parsed.without_extension())
-    values = {"login": login, "address": str(parsed), "base": base, "all": f"@{parsed.domain.name}"}
-    with database.snapshot() as session:
-        return session.execute(query, values).first() is not None
-
-
 def sender_addresses(database: Database, *, login: str) -> tuple[str, ...]:
     """Return the addresses that an account may send as, its own first; `@domain` stands for any of a domain."""
     query = text("SELECT DISTINCT sender FROM mta_senders WHERE login = :login")

@@ -5,8 +5,10 @@ from sqlalchemy import text
 
 from smailor.accounts import service as accounts
 from smailor.domains import service as domains
+from smailor.domains.signing_keys import hides_clients
 from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.mailboxes import aliases, sender_rights, service
+from smailor.mailboxes.may_send import may_send_as
 
 ADA, BOSS, EVE = "ada@acme.test", "boss@acme.test", "eve@other.test"
 
@@ -32,7 +34,7 @@ def disallow(house, login, sender, workspace="acme"):
 
 
 def may(house, login, *senders):
-    return [service.may_send_as(house.database, login=login, address=sender) for sender in senders]
+    return [may_send_as(house.database, login=login, address=sender) for sender in senders]
 
 
 def alias(house, source, target):
@@ -238,11 +240,11 @@ def test_what_may_be_chosen_as_sender_has_a_name_and_says_whether_its_mail_comes
 def test_a_workspace_hides_its_peoples_clients_until_it_says_otherwise(acme):
     assert accounts.workspace(acme.database, slug="acme").sender_privacy
     assert accounts.set_sender_privacy(acme.database, workspace="acme", on=False).sender_privacy is False
-    hides = [domains.hides_clients(acme.database, domain=name) for name in ("acme.test", "brand.test", "other.test")]
+    hides = [hides_clients(acme.database, domain=name) for name in ("acme.test", "brand.test", "other.test")]
     assert hides == [False, False, True]
-    assert domains.hides_clients(acme.database, domain="claimed.test"), "what is not verified sends nothing"
-    assert domains.hides_clients(acme.database, domain="nowhere.test")
+    assert hides_clients(acme.database, domain="claimed.test"), "what is not verified sends nothing"
+    assert hides_clients(acme.database, domain="nowhere.test")
     assert accounts.set_sender_privacy(acme.database, workspace="acme", on=True).sender_privacy
-    assert domains.hides_clients(acme.database, domain="acme.test")
+    assert hides_clients(acme.database, domain="acme.test")
     with pytest.raises(NotFound):
         accounts.set_sender_privacy(acme.database, workspace="none", on=True)
