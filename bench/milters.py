@@ -13,10 +13,14 @@ import shutil
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from bench import arrivals, processes
 from bench import milter_programs as programs
@@ -92,7 +96,8 @@ def main() -> int:
     for program in ("opendkim", "rspamd"):
         if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin") is None:
             raise SystemExit(f"{program} is missing: scripts/install-packages service bench")
-    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}", flush=True)
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}")
+    print(f"one RSA-2048 signature: {_signature_ms():.2f} ms CPU, which every signing milter has to pay", flush=True)
     missed: list[str] = []
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
@@ -168,6 +173,18 @@ def _memory(milters: Sequence[programs.Program], known: programs.Domains) -> lis
                 missed.append(f"{peak.pss:.0f} MiB, wanted {MEMORY_BAR_MIB}")
         print(f"{milter.name:12} {peak.rss:8.1f} {peak.pss:8.1f}{wanted}", flush=True)
     return missed
+
+
+def _signature_ms() -> float:
+    """Return what the signature itself takes on this machine, the best of a few tries."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    best = float("inf")
+    for _ in range(5):
+        before = time.process_time()
+        for _ in range(100):
+            key.sign(b"x" * 900, padding.PKCS1v15(), hashes.SHA256())
+        best = min(best, (time.process_time() - before) * 1000 / 100)
+    return best
 
 
 def _load(milter: programs.Program, case: Case, known: programs.Domains) -> Load:
