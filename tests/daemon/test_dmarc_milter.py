@@ -41,6 +41,7 @@ servers = ["{dns}"]
 [milter]
 dmarc_socket = "unix:{{socket}}"
 dmarc_workers = {workers}
+dmarc_metrics = "{metrics}"
 [authentication]
 authserv_id = "smailor.test"
 known_forwarders = ["203.0.113.0/24"]
@@ -60,11 +61,12 @@ BODY = b"Hello there.\r\n"
 
 
 class DmarcProcess(MilterProcess):
-    def __init__(self, dns: str, *, workers: int = 2) -> None:
+    def __init__(self, dns: str, *, workers: int = 2, metrics: str = "") -> None:
         keys = {"session_key": "x" * 40, "sealing_key": Fernet.generate_key().decode()}
         directory = Path(tempfile.mkdtemp(prefix="dmarc-"))
         self.database = Database(f"sqlite:///{directory}/smailor.db")
         schema.upgrade(self.database)
+        keys["metrics"] = metrics
         facts = {"dns": dns, "workers": workers, "seconds": MESSAGE_SECONDS, "database": directory / "smailor.db"}
         super().__init__("dmarc", CONFIG.format(**facts, **keys), directory=directory)
 

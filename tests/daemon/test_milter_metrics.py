@@ -18,7 +18,14 @@ from tests.daemon.milter_process import MilterProcess as Process
 from tests.daemon.milter_process import wait_for
 from tests.daemon.policyd_process import free_port
 from tests.daemon.signing_process import CONFIG, SEALING_KEY
+from tests.daemon.test_dmarc_milter import RECORDS, STRANGER, DmarcProcess, fields, send
 from tests.daemon.test_signing_milter import ADA, BODY, HEADERS, fill, url_of
+from tests.fakes.name_server import NameServer
+
+
+def fetch(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+        return response.read().decode()
 
 
 class Measured:
@@ -32,8 +39,7 @@ class Measured:
         self.process = Process("signing", config + f'signing_metrics = "127.0.0.1:{self.port}"\n').wait_until_ready()
 
     def page(self) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=10) as response:
-            return response.read().decode()
+        return fetch(self.port)
 
     def number(self, series: str) -> float:
         found = re.search(rf"^{re.escape(series)} (\S+)$", self.page(), re.MULTILINE)
@@ -65,6 +71,16 @@ def measured(sqlite_database: Database, now: datetime) -> Iterator[Measured]:
     milter.process.clean_up()
 
 
+@pytest.fixture
+def dmarc() -> Iterator[tuple[DmarcProcess, int]]:
+    port = free_port()
+    with NameServer(RECORDS) as names:
+        milter = DmarcProcess(names.address, metrics=f"127.0.0.1:{port}")
+        yield milter.wait_until_ready(), port
+        milter.clean_up()
+        shutil.rmtree(milter.directory)
+
+
 def test_the_page_adds_up_what_all_workers_did_and_names_nobody(measured: Measured) -> None:
     for _ in range(12):
         assert measured.send() in "ac"
@@ -87,6 +103,21 @@ def test_an_unreadable_key_can_be_alerted_on(measured: Measured, sqlite_database
     assert measured.send() == "y"
     assert measured.messages("deferred") == 1
     assert measured.number("smailor_milter_key_failures_total") == 1
+
+
+def test_dns_questions_and_what_became_of_mail_from_outside(dmarc: tuple[DmarcProcess, int]) -> None:
+    milter, port = dmarc
+    assert send(milter).accepted
+    assert send(milter).accepted
+    assert send(milter, fields("a@junk.example"), sender="a@junk.example").accepted
+    assert send(milter, ip=STRANGER).command == "y"
+    page = fetch(port)
+    for outcome, count in (("accepted", 2), ("junk", 1), ("refused", 1), ("deferred", 0)):
+        assert f'smailor_milter_messages_total{{outcome="{outcome}"}} {count}\n' in page
+    for outcome in ("cached", "answered"):
+        assert f'smailor_milter_dns_questions_total{{outcome="{outcome}"}} 0\n' not in page
+    assert 'smailor_milter_dns_questions_total{outcome="failed"} 0\n' in page
+    assert "example" not in page
 
 
 def test_counts_survive_a_worker_and_a_reload(measured: Measured) -> None:
