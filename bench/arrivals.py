@@ -21,6 +21,8 @@ OCTETS = 2 * 1024
 PACE = 100
 """Messages a second at which the latency is taken."""
 SECONDS = 5.0
+MAX_DISTURBANCE = 0.08
+"""Share of the machine that other programs may take."""
 CPU_BAR_MS = 1.5
 P99_BAR_MS = 10.0
 CLIENT = Client("mail.example.org", "192.0.2.10", logged_in=False)
@@ -67,8 +69,21 @@ def compare(directory: Path, known: programs.Domains, *, rounds: int, workers: i
         ]
         load = Load(milter.socket, messages, CLIENT)
         _checked(milter, lambda: load.run(sessions=8, per_session=20, messages=400))  # fills the caches
-        measured = [_round(milter, load) for _ in range(rounds)]
+        measured = _rounds(milter, load, rounds)
     return _told(measured)
+
+
+def _rounds(milter: programs.Program, load: Load, rounds: int) -> list[Measured]:
+    """Measure so often; rounds that other programs disturb are repeated, for a while."""
+    measured: list[Measured] = []
+    for attempt in range(7 * rounds):
+        with processes.disturbance() as others:
+            found = _round(milter, load)
+        if others.share <= MAX_DISTURBANCE or attempt >= 6 * rounds:
+            measured.append(found)
+        if len(measured) == rounds:
+            break
+    return measured
 
 
 def _round(milter: programs.Program, load: Load) -> Measured:
