@@ -324,7 +324,8 @@ def test_two_thousand_connections_are_held_and_answered(pair: tuple[Daemon, Daem
 @pytest.mark.parametrize("pair", ["sqlite"], indirect=True)
 def test_a_place_that_is_taken_is_named(pair: tuple[Daemon, Daemon], tmp_path: Path) -> None:
     """One line on standard error, exit status 2, and the one who has the place keeps it."""
-    second = Daemon(tmp_path / "second", "sqlite:////nowhere", LIMIT, listen_on=pair[0].socket)
+    nothing = f"sqlite:///{tmp_path}/no/such/folder/smailor.db"
+    second = Daemon(tmp_path / "second", nothing, LIMIT, listen_on=pair[0].socket)
     assert second.ended() == 2
     assert second.log().count("\n") == 1
     assert pair[0].socket in second.log()
