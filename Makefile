@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test lint bench-milters bench-policyd lock
+.PHONY: help up down setup test lint bench-starting bench-milters bench-policyd lock
 
 PYTHON ?= python3
 ARGS ?=
@@ -10,7 +10,7 @@ STAGES ?= lint unit service daemon system browser
 export PYTHON
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 up: ## Set up what is needed, start the whole service, stay until ctrl-C (ARGS="--detach --run-dir DIR")
 	@scripts/setup service
@@ -28,6 +28,9 @@ test: setup ## Run lint and every test (STAGES="unit service", ARGS="-k name" fo
 
 lint: setup ## Check style, types, imports between rooms, shell scripts and roles
 	@scripts/lint
+
+bench-starting: setup ## Measure start-up time and memory of the whole service, a minute (ARGS="--rounds 3")
+	@exec scripts/as-root .venv/bin/python -m bench.starting $(ARGS)
 
 bench-milters: setup ## Measure the milters beside OpenDKIM and Rspamd, three minutes (ARGS="--rounds 3")
 	@scripts/install-packages bench

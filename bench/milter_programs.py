@@ -19,6 +19,7 @@ from smailor.dns.fake import FakeResolver
 from smailor.domains import service as domains
 from smailor.domains.records import ServiceNames
 from smailor.domains.sealing import Sealer
+from smailor.domains.signing_keys import signing_key
 from smailor.mailboxes import service as mailboxes
 
 PROJECT = Path(__file__).parents[1]
@@ -32,9 +33,12 @@ url = "{url}"
 [secrets]
 session_key = "{session_key}"
 sealing_keys = ["{sealing_key}"]
+[dns]
+servers = ["{dns}"]
 [milter]
-signing_socket = "unix:{socket}"
-signing_workers = {workers}
+{name}_socket = "unix:{socket}"
+{name}_workers = {workers}
+{name}_metrics = "127.0.0.1:{port}"
 """
 OPENDKIM = """
 Mode s
@@ -111,7 +115,7 @@ def make_domains(directory: Path, names: Sequence[str]) -> Domains:
         resolver = FakeResolver({(record.name, record.kind): [record.value] for record in wanted})
         domains.verify_domain(database, workspace="bench", name=name, resolver=resolver, now=now)
         mailboxes.create_inbox(database, workspace="bench", address=f"user{number}@{name}", name="User", now=now)
-        key = domains.signing_key(database, domain=name, sealer=sealer)
+        key = signing_key(database, domain=name, sealer=sealer)
         assert key is not None
         (keys / f"{name}.pem").write_text(key.private_key_pem, encoding="ascii")
         selectors.add(key.selector)
@@ -139,6 +143,10 @@ class Program:
     def pid(self) -> int:
         return self._process.pid
 
+    def output(self) -> str:
+        """Return what it has written, its log if it is ours."""
+        return self._output.read_text(errors="replace")
+
     def stop(self) -> None:
         self._process.terminate()
         try:
@@ -155,22 +163,37 @@ class Program:
                     return
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise SystemExit(f"{self.name} did not start:\n{self._output.read_text(errors='replace')}")
+                raise SystemExit(f"{self.name} did not start:\n{self.output()}")
             time.sleep(0.05)
 
 
 def smailor(directory: Path, known: Domains, workers: int) -> Program:
-    """Start ours."""
-    path = directory / "signing.sock"
+    """Start our signing milter."""
+    return _ours("signing", directory, known, workers, "127.0.0.1:9")
+
+
+def smailor_dmarc(directory: Path, known: Domains, workers: int, *, dns: str) -> Program:
+    """Start our DMARC milter, which asks the name server at `dns` (`host:port`)."""
+    return _ours("dmarc", directory, known, workers, dns)
+
+
+def _ours(name: str, directory: Path, known: Domains, workers: int, dns: str) -> Program:
+    path = directory / f"{name}.sock"
     config = directory / "smailor.toml"
-    config.write_text(
-        SMAILOR.format(
-            url=known.url, session_key="x" * 40, sealing_key=known.sealing_key, socket=path, workers=workers
-        ),
-        encoding="utf-8",
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    text = SMAILOR.format(
+        name=name,
+        url=known.url,
+        session_key="x" * 40,
+        sealing_key=known.sealing_key,
+        socket=path,
+        workers=workers,
+        dns=dns,
+        port=port,
     )
-    command = [sys.executable, "-m", "milters", "signing", "--config", str(config)]
-    return Program("Smailor", directory, command, path)
+    config.write_text(text, encoding="utf-8")
+    return Program("Smailor", directory, [sys.executable, "-m", "milters", name, "--config", str(config)], path)
 
 
 def opendkim(directory: Path, known: Domains, workers: int) -> Program:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,26 @@ def cpu_seconds(root: int) -> float:
     return sum(int(fields[11]) + int(fields[12]) for pid in family(root) if (fields := _stat(pid))) / TICKS
 
 
+class Disturbance:
+    """How much of the machine other programs took.
+
+    Attributes:
+        share: of all processors, 0 to 1.
+    """
+
+    share = 0.0
+
+
+@contextmanager
+def disturbance() -> Iterator[Disturbance]:
+    """Look at what runs beside this process and its descendants while the block does."""
+    seen = Disturbance()
+    busy, own, started = _busy_seconds(), cpu_seconds(os.getpid()), time.monotonic()
+    yield seen
+    foreign = (_busy_seconds() - busy) - (cpu_seconds(os.getpid()) - own)
+    seen.share = max(0.0, foreign / (time.monotonic() - started) / (os.cpu_count() or 1))
+
+
 @contextmanager
 def watched(root: int) -> Iterator[Peak]:
     """Look at the family's memory every 20 ms while the block runs."""
@@ -72,6 +93,13 @@ def memory(pids: list[int]) -> tuple[float, float]:
             if name in totals:
                 totals[name] += int(rest.split()[0])
     return totals["Rss"] / 1024, totals["Pss"] / 1024
+
+
+def _busy_seconds() -> float:
+    """Return the time that all processors were busy, or not given to us."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:]
+    user, nice, system, _idle, _waiting, irq, softirq, steal = map(int, fields[:8])
+    return (user + nice + system + irq + softirq + steal) / TICKS
 
 
 def _stat(pid: int) -> list[str]:

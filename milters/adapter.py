@@ -7,8 +7,7 @@ negotiated; header and body ask for no reply, which saves a round trip each (lib
 
 import logging
 import os
-import socket
-import stat
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,8 @@ import Milter
 import milter
 
 from milters import events, workers
+from milters.metrics import Board, Meter
+from milters.socket_file import SOCKET_MODE, clear, listens_on, socket_path
 from milters.tenant import (
     Action,
     AddHeader,
@@ -30,21 +31,18 @@ from milters.tenant import (
     Verdict,
     try_later,
 )
+from smailor import scrape
 from smailor.errors import ConfigError
 
-MAX_SOCKET_PATH = 107
-"""Octets of a unix socket's path (struct sockaddr_un, less the final NUL)."""
-SOCKET_MODE = 0o660
-"""Owner and group: the directory gives the socket its group (set-group-id), which is Postfix's."""
 MAX_REPLY = 400
 """Characters of a reply's text; RFC 5321 section 4.5.3.1.5 allows 512 octets a line."""
 
 _ACTIONS = milter.ADDHDRS | milter.CHGHDRS | milter.CHGFROM | milter.SETSYMLIST
 _CODES = {Action.ACCEPT: milter.ACCEPT, Action.REFUSE: milter.REJECT, Action.TRY_LATER: milter.TEMPFAIL}
-_STAGES = (milter.M_CONNECT, milter.M_HELO, milter.M_ENVRCPT, milter.M_DATA, milter.M_EOH, milter.M_EOM)
+_STAGES = (milter.M_HELO, milter.M_ENVRCPT, milter.M_DATA, milter.M_EOH, milter.M_EOM)
 _UNREADABLE = "\ufffd"
 """Stands for an envelope sender that is no UTF-8: not empty, and nobody's address."""
-_FAILED = try_later("4.3.0", "Internal error, please try again later")
+_FAILED = try_later("4.3.0", "Internal error, please try again later", outcome="failed")
 _LOG = logging.getLogger(__name__)
 
 
@@ -53,6 +51,7 @@ class Session(Milter.Base):
 
     tenant: ClassVar[Tenant]
     in_flight: ClassVar[workers.InFlight]
+    meter: ClassVar[Meter]
     _ctx: Any
 
     def __init__(self) -> None:
@@ -65,6 +64,7 @@ class Session(Milter.Base):
         if opts[0] & milter.SETSYMLIST:
             for stage in _STAGES:
                 self._ctx.setsymlist(stage, "i")
+            self._ctx.setsymlist(milter.M_CONNECT, "{client_name} {client_addr}")
             self._ctx.setsymlist(milter.M_ENVFROM, "i {auth_authen} {mail_addr}")
         opts[0] &= _ACTIONS
         base: Any = super()
@@ -92,23 +92,27 @@ class Session(Milter.Base):
 
     def eom(self) -> Any:
         """Ask the tenant for its verdict and apply it."""
+        started = time.perf_counter()
+        verdict = _FAILED
         try:
             verdict = self._decided or self._message().end(self._envelope())
             return self._apply(verdict)
         except Exception:  # noqa: BLE001 - as above
             self._fail("end of message")
-            return self._apply(_FAILED)
+            verdict = _FAILED
+            return self._apply(verdict)
         finally:
             self._forget()
+            self.meter.ended(verdict.outcome, time.perf_counter() - started)
 
     def abort(self) -> Any:
         """Forget the message: the client has reset or gone."""
-        self._forget()
+        self._give_up()
         return milter.CONTINUE
 
     def close(self) -> Any:
         """Forget everything: the connection has ended."""
-        self._forget()
+        self._give_up()
         return milter.CONTINUE
 
     def _message(self) -> Conversation:
@@ -116,6 +120,11 @@ class Session(Milter.Base):
             self._conversation = self.tenant.begin(self._arrival)
             self.in_flight.begin()
         return self._conversation
+
+    def _give_up(self) -> None:
+        if self._conversation is not None:
+            self.meter.ended("abandoned")
+        self._forget()
 
     def _forget(self) -> None:
         conversation, self._conversation, self._decided = self._conversation, None, None
@@ -129,7 +138,8 @@ class Session(Milter.Base):
             sender = macro("{mail_addr}") or ""
         except UnicodeDecodeError:  # strangers send such; a login of that kind would be nobody's and is 451
             sender = _UNREADABLE
-        return Envelope(macro("i") or "-", macro("{auth_authen}") or None, sender)
+        client = macro("{client_name}") or "", macro("{client_addr}") or ""
+        return Envelope(macro("i") or "-", macro("{auth_authen}") or None, sender, *client)
 
     def _fail(self, step: str) -> None:
         events.failed(_LOG, self._ctx.getsymval("i"), step)
@@ -139,7 +149,7 @@ class Session(Milter.Base):
         for edit in verdict.edits:
             if isinstance(edit, AddHeader):
                 # Towards an MTA folds are line feeds; it makes line ends of them.
-                self._ctx.addheader(edit.name, edit.value.replace("\r\n", "\n"), 0 if edit.on_top else -1)
+                self._ctx.addheader(edit.name, edit.value.replace("\r\n", "\n"), edit.below if edit.on_top else -1)
             elif isinstance(edit, ChangeSender):
                 self._ctx.chgfrom(f"<{edit.sender}>")
             else:
@@ -198,7 +208,13 @@ def _wire_reply(reply: Reply) -> tuple[str, str, str]:
 
 
 def serve(
-    name: str, address: str, count: int, make_tenant: Callable[[], Tenant], *, session: type[Session] = ContentSession
+    name: str,
+    address: str,
+    count: int,
+    make_tenant: Callable[[Meter], Tenant],
+    *,
+    session: type[Session] = ContentSession,
+    metrics: str = "",
 ) -> None:
     """Listen and serve until SIGTERM or SIGINT, in several processes that share one socket.
 
@@ -208,19 +224,25 @@ def serve(
         count: worker processes.
         make_tenant: called once in each worker, after the fork: database connections do not survive one.
         session: what the tenant is shown of a message.
+        metrics: `host:port` of the page for Prometheus, which the workers serve in turn; empty: none.
 
     Raises:
-        ConfigError: the socket cannot be made; the text says why.
+        ConfigError: a socket cannot be made; the text says why.
     """
+    board = Board(count)
+    page = scrape.listen(metrics) if metrics else None
     path = socket_path(address)
-    _clear(path)
+    clear(path)
     in_flight = session.in_flight = workers.InFlight()
     Milter.factory = session
     _register(name, path)
     listener = _open(path)
 
     def work(lifeline: workers.Lifeline) -> None:
-        session.tenant = make_tenant()
+        session.meter = board.meter(lifeline.number)
+        session.tenant = make_tenant(session.meter)
+        if page is not None:
+            scrape.serve(page, board.page)
         workers.leave_when_told(lifeline, listener, in_flight, last=session.tenant.close)
         try:
             milter.main()
@@ -230,7 +252,7 @@ def serve(
 
     events.listening(_LOG, address, count)
     try:
-        workers.supervise(count, work, before_stop=lambda: path.unlink(missing_ok=True))
+        workers.supervise(count, work, before_stop=lambda: path.unlink(missing_ok=True), died=board.worker_died)
     finally:
         path.unlink(missing_ok=True)
 
@@ -265,49 +287,6 @@ def _open(path: Path) -> int:
     except (milter.error, OSError) as error:
         raise ConfigError(f"milter socket {path}: cannot be made ({error}); does its directory exist?") from error
     open_now = [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]
-    descriptor = next(number for number in open_now if _listens_on(number, path))
+    descriptor = next(number for number in open_now if listens_on(number, path))
     os.set_blocking(descriptor, False)
     return descriptor
-
-
-def _listens_on(descriptor: int, path: Path) -> bool:
-    try:
-        with socket.socket(fileno=os.dup(descriptor)) as candidate:
-            return bool(candidate.getsockname() == str(path))
-    except OSError:
-        return False
-
-
-def socket_path(address: str) -> Path:
-    """Return the path of a `unix:/path` address.
-
-    Raises:
-        ConfigError: it is another kind of address, relative or too long.
-    """
-    kind, _, text = address.partition(":")
-    if kind != "unix" or not text.startswith("/"):
-        # Over TCP libmilter's two writes and Nagle's algorithm cost 45 ms a message.
-        raise ConfigError(f"milter socket {address}: expected unix:/absolute/path")
-    if len(os.fsencode(text)) > MAX_SOCKET_PATH:
-        raise ConfigError(f"milter socket {text}: the path is longer than {MAX_SOCKET_PATH} octets")
-    return Path(text)
-
-
-def _clear(path: Path) -> None:
-    """Remove a socket that a dead process left; refuse to take over one that is served.
-
-    Raises:
-        ConfigError: another process listens there, or it is no socket.
-    """
-    try:
-        mode = path.lstat().st_mode
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigError(f"milter socket {path}: {error.strerror}") from error
-    if not stat.S_ISSOCK(mode):
-        raise ConfigError(f"milter socket {path}: there is a file in its place")
-    with socket.socket(socket.AF_UNIX) as probe:
-        if probe.connect_ex(str(path)) == 0:
-            raise ConfigError(f"milter socket {path}: another process listens there already")
-    path.unlink()

@@ -238,7 +238,8 @@ class DmarcConversation:
             events.undecided(_LOG, envelope.queue_id, reason=str(error))
             return try_later("4.3.0", "This message cannot be handled now, please try again later")
         self._tenant.note(self._arrival, result, judgement)
-        return accept(*self._removals(), *self._marks(judgement, result), self._results(result), *onward)
+        edits = (*self._removals(), *self._marks(judgement, result), self._results(result), *onward)
+        return accept(*edits, outcome="junk" if judgement.outcome is Outcome.JUNK else "accepted")
 
     def close(self) -> None:
         """Ask the DNS nothing more."""

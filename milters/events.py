@@ -77,3 +77,8 @@ def worker_killed(logger: logging.Logger, pid: int) -> None:
 def stopping(logger: logging.Logger, reason: str) -> None:
     """Log that the workers were told to finish what they have in hand."""
     event(logger, logging.INFO, None, "stopping", reason=reason)
+
+
+def config_refused(logger: logging.Logger, *, reason: str) -> None:
+    """Log that the configuration cannot be read any more, so that a new worker goes by the one of the start."""
+    event(logger, logging.ERROR, None, "config-refused", reason=reason)

@@ -1,4 +1,5 @@
-"""The signing keys and sender rights that the signing milter works with: read from the database, remembered shortly.
+"""The signing keys, sender rights and wishes for privacy that the signing milter goes by: read from the database,
+remembered shortly.
 
 A change counts within `FRESH_SECONDS` on every host, without anybody telling anybody. A key that is there but cannot be
 used is an alert and a temporary failure, never a reason to let mail leave unsigned. Used by many threads at once: the
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 from milters import events
 from smailor.authentication.dkim import SigningIdentity, load_private_key
-from smailor.domains.service import SigningKey
+from smailor.domains.signing_keys import SigningKey
 from smailor.errors import InvalidInput, TemporaryFailure
 
 FRESH_SECONDS = 1.5
@@ -35,12 +36,20 @@ class KeyStore:
     Args:
         load: returns a domain's current keys, one an algorithm, none where it is not ours; raises TemporaryFailure.
         monotonic: seconds of a clock that only moves forward.
+
+    Attributes:
+        failures: how often a key could not be had, for metrics.
     """
 
     def __init__(self, load: Callable[[str], tuple[SigningKey, ...]], monotonic: Callable[[], float]) -> None:
+        self.failures = 0
         self._load = load
         self._monotonic = monotonic
         self._known: dict[str, _Known] = {}
+
+    def numbers(self) -> dict[str, float]:
+        """Return what metrics tell of it (see `milters.metrics`)."""
+        return {"keys": len(self._known), "key_failures_total": self.failures}
 
     def identities(self, domain: str) -> tuple[SigningIdentity, ...]:
         """Return what to sign with for a domain (A-labels, lower case): nothing where it is not ours or has no key.
@@ -54,21 +63,31 @@ class KeyStore:
             return known.identities
         try:
             stored = self._load(domain)
+            unchanged = known is not None and known.stored == stored
+            identities = known.identities if known is not None and unchanged else tuple(map(_identity, stored))
         except TemporaryFailure as error:
             events.key_unreadable(_LOG, domain, error)
+            self.failures += 1
             raise
         if not stored:
             self._known.pop(domain, None)
             return ()
-        identities = known.identities if known is not None and known.stored == stored else tuple(map(_identity, stored))
         if len(self._known) >= MAX_REMEMBERED:
             self._known.clear()
         self._known[domain] = _Known(stored, identities, now)
         return identities
 
+    def missing(self, domain: str) -> TemporaryFailure:
+        """Tell the operator that a domain of ours has no key, and return what its mail waits for."""
+        error = TemporaryFailure(f"{domain} has no signing key")
+        events.key_unreadable(_LOG, domain, error)
+        self.failures += 1
+        return error
+
 
 class SenderRights:
-    """Who may send as what. Only a yes is remembered: a new alias can be used at once.
+    """Who may send as what. Only an account's right to its own address is remembered: whatever else was given or taken
+    away counts from the next message on.
 
     Args:
         may_send_as: answers for a login and an address; raises TemporaryFailure.
@@ -93,10 +112,41 @@ class SenderRights:
         if not self._may_send_as(login, address):
             self._allowed_at.pop((login, address), None)
             return False
-        if len(self._allowed_at) >= MAX_REMEMBERED:
-            self._allowed_at.clear()
-        self._allowed_at[login, address] = now
+        if address == login:
+            if len(self._allowed_at) >= MAX_REMEMBERED:
+                self._allowed_at.clear()
+            self._allowed_at[login, address] = now
         return True
+
+
+class SenderPrivacy:
+    """Which domains' mail hides where it was sent from.
+
+    Args:
+        hides_clients: answers for a domain; raises TemporaryFailure.
+        monotonic: seconds of a clock that only moves forward.
+    """
+
+    def __init__(self, hides_clients: Callable[[str], bool], monotonic: Callable[[], float]) -> None:
+        self._hides_clients = hides_clients
+        self._monotonic = monotonic
+        self._known: dict[str, tuple[bool, float]] = {}
+
+    def hides_client(self, domain: str) -> bool:
+        """Tell whether mail from a domain (A-labels, lower case) says nothing of its client.
+
+        Raises:
+            TemporaryFailure: it cannot be known now.
+        """
+        now = self._monotonic()
+        hides, asked_at = self._known.get(domain, (True, now - FRESH_SECONDS))
+        if now - asked_at < FRESH_SECONDS:
+            return hides
+        hides = self._hides_clients(domain)
+        if len(self._known) >= MAX_REMEMBERED:
+            self._known.clear()
+        self._known[domain] = hides, now
+        return hides
 
 
 def _identity(stored: SigningKey) -> SigningIdentity:
@@ -104,6 +154,5 @@ def _identity(stored: SigningKey) -> SigningIdentity:
         # Its numbers were checked when it was made; checking again takes 32 ms (RSA-2048).
         key = load_private_key(stored.private_key_pem, validate=False)
     except InvalidInput as error:
-        events.key_unreadable(_LOG, stored.domain, error)
-        raise TemporaryFailure(f"the signing key of {stored.domain} cannot be used") from error
+        raise TemporaryFailure(f"the signing key of {stored.domain} cannot be used ({error})") from error
     return SigningIdentity(stored.domain, stored.selector, key)

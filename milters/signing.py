@@ -3,8 +3,8 @@
 Two kinds of mail come here, and nothing else may be wired to its socket:
 
 - submitted mail (somebody logged in): its one From mailbox and its envelope sender belong to the login, missing Date
-  and Message-ID are added (RFC 6409 section 8), Bcc is removed, and it leaves signed by the domain of its From or not
-  at all;
+  and Message-ID are added (RFC 6409 section 8), Bcc is removed, what tells where it was sent from is removed or added
+  as its workspace wants it, and it leaves signed by the domain of its From or not at all;
 - mail that was born on this machine (nobody logged in: bounces, vacation replies): signed where its From is in a domain
   of ours, otherwise passed on as it is. Mail that carries a Received field was not born here but is forwarded, and
   whatever its From says was said by somebody else: it is never signed. (Postfix does not show a milter the Received
@@ -13,7 +13,9 @@ Two kinds of mail come here, and nothing else may be wired to its socket:
 No protocol here (that is adapter.py's), no database (that is behind `Keys` and `Rights`).
 """
 
+import ipaddress
 import logging
+import re
 from collections.abc import Callable
 from datetime import datetime
 from email.utils import format_datetime
@@ -31,6 +33,7 @@ MAX_KEPT_OCTETS = 1024 * 1024
 
 _REMOVED = ("bcc", "resent-bcc")
 _COUNTED = frozenset({"from", "date", "message-id", "received", *_REMOVED})
+_HOST = re.compile(r"[A-Za-z0-9_.-]{1,255}\Z")
 _LOG = logging.getLogger(__name__)
 
 _parse_author = lru_cache(maxsize=1024)(parse_author)
@@ -43,6 +46,9 @@ class Keys(Protocol):
     def identities(self, domain: str) -> tuple[SigningIdentity, ...]:
         """Return what to sign with, nothing where the domain is not ours; raises TemporaryFailure."""
 
+    def missing(self, domain: str) -> TemporaryFailure:
+        """Wake an operator, since a domain of ours has no key; return what its mail waits for."""
+
 
 class Rights(Protocol):
     """Who may send as what (`milters.keys.SenderRights`)."""
@@ -51,19 +57,41 @@ class Rights(Protocol):
         """Tell whether the login may send as the address; raises TemporaryFailure."""
 
 
+class Privacy(Protocol):
+    """Whose mail hides where it was sent from (`milters.keys.SenderPrivacy`)."""
+
+    def hides_client(self, domain: str) -> bool:
+        """Tell whether a domain's mail says nothing of its client; raises TemporaryFailure."""
+
+
 class SigningTenant:
     """Judges and signs what leaves.
 
     Args:
         keys: signing keys by domain.
         rights: who may send as what.
+        privacy: whose mail hides its client.
+        hostname: the MTA's, as it stands in its Received fields.
         now: the present moment.
         draw_id: returns a text that is unique for ever, for a Message-ID's left side.
     """
 
-    def __init__(self, *, keys: Keys, rights: Rights, now: Callable[[], datetime], draw_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        *,
+        keys: Keys,
+        rights: Rights,
+        privacy: Privacy,
+        hostname: str,
+        now: Callable[[], datetime],
+        draw_id: Callable[[], str],
+    ) -> None:
         self.keys = keys
         self.rights = rights
+        self.privacy = privacy
+        self.hostname = hostname
+        # What the MTA leaves of its own fields (submission_header_checks) tells of no client.
+        self.is_ours = re.compile(rb"\s*by\s+" + re.escape(hostname.encode()) + rb"\s", re.IGNORECASE).match
         self.now = now
         self.draw_id = draw_id
 
@@ -79,13 +107,14 @@ class SigningTenant:
 class SigningConversation:
     """One message on its way out."""
 
-    __slots__ = ("_authors", "_count", "_kept", "_signer", "_tenant")
+    __slots__ = ("_authors", "_count", "_foreign", "_kept", "_signer", "_tenant")
 
     def __init__(self, tenant: SigningTenant) -> None:
         self._tenant = tenant
         self._signer = MessageSigner()
         self._authors: list[bytes] = []
         self._count: dict[str, int] = {}
+        self._foreign: list[int] = []
         self._kept = 0
 
     def header(self, name: str, value: bytes) -> Verdict | None:
@@ -95,6 +124,8 @@ class SigningConversation:
             self._count[key] = self._count.get(key, 0) + 1
             if key == "from":
                 self._authors.append(value)
+            elif key == "received" and not self._tenant.is_ours(value):
+                self._foreign.append(self._count[key])
         self._kept += self._signer.header(key, value)
         if self._kept > MAX_KEPT_OCTETS:
             return refuse("5.6.0", "The header of this message is too large")
@@ -119,6 +150,7 @@ class SigningConversation:
             author = self._author()
             denied = self._denied(login, author, envelope.sender)
             identities = self._tenant.keys.identities(author.address.domain.name)
+            hidden = self._tenant.privacy.hides_client(author.address.domain.name)
         except InvalidInput as error:
             return _refused(queue_id, login, f"From may not be used by {login}: {error.message}")
         except TemporaryFailure as error:
@@ -126,23 +158,24 @@ class SigningConversation:
         if denied:
             return _refused(queue_id, login, f"{denied} by {login}")
         if not identities:
-            return _deferred(queue_id, login, f"{author.address.domain} has no signing key")
-        return accept(*self._completed(author), *self._signatures(envelope, identities))
+            return _deferred(queue_id, login, str(self._tenant.keys.missing(author.address.domain.name)))
+        trace = self._untraced() if hidden else self._traced(envelope)
+        return accept(*self._completed(author), *trace, *self._signatures(envelope, identities))
 
     def _born_here(self, envelope: Envelope) -> Verdict:
         if "received" in self._count:
             events.unsigned(_LOG, envelope.queue_id, reason="forwarded")
-            return accept()
+            return accept(outcome="unsigned")
         try:
             identities = self._tenant.keys.identities(self._author().address.domain.name)
         except InvalidInput as error:
             events.unsigned(_LOG, envelope.queue_id, reason=error.message)
-            return accept()
+            return accept(outcome="unsigned")
         except TemporaryFailure as error:
             return _deferred(envelope.queue_id, None, str(error))
         if not identities:
             events.unsigned(_LOG, envelope.queue_id, reason="its From is in no domain of ours")
-            return accept()
+            return accept(outcome="unsigned")
         return accept(*self._signatures(envelope, identities))
 
     def _author(self) -> Author:
@@ -175,6 +208,25 @@ class SigningConversation:
         for field in added:
             self._signer.header(field.name, field.value.encode("ascii"))
         return edits + added
+
+    def _untraced(self) -> list[HeaderEdit]:
+        """Return the removal of what the client's own network wrote; the MTA's field tells nothing anyway."""
+        return [RemoveHeader("received", occurrence) for occurrence in reversed(self._foreign)]
+
+    def _traced(self, envelope: Envelope) -> list[HeaderEdit]:
+        """Return what the MTA's Received field leaves out, as one below it (RFC 5321 section 4.4)."""
+        try:
+            ip = ipaddress.ip_address(envelope.client_ip)
+        except ValueError:
+            return []
+        literal = f"[IPv6:{ip}]" if ip.version == 6 else f"[{ip}]"
+        name = envelope.client_name if _HOST.match(envelope.client_name) else "unknown"
+        value = (
+            f" from {literal} ({name} {literal})\r\n"
+            f"\tby {self._tenant.hostname} with ESMTPSA id {envelope.queue_id};\r\n"
+            f"\t{format_datetime(self._tenant.now())}"
+        )
+        return [AddHeader("Received", value, on_top=True, below=1)]
 
     def _signatures(self, envelope: Envelope, identities: tuple[SigningIdentity, ...]) -> list[AddHeader]:
         """One signature an algorithm, all over the same message: none of them signs another."""

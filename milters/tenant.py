@@ -13,11 +13,16 @@ class Envelope:
         queue_id: Postfix's name for it in the log.
         login: who logged in to hand it over; None: nobody, it came from this machine's own mail system.
         sender: the envelope sender without angle brackets, empty for the null sender.
+        client_name: host name of whoever handed it over, `unknown` where DNS has none that fits; empty where the milter
+            does not ask.
+        client_ip: their address, likewise.
     """
 
     queue_id: str
     login: str | None
     sender: str
+    client_name: str = ""
+    client_ip: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,13 @@ class AddHeader:
         name: without the colon.
         value: all after the colon, so with its leading space; folds by CRLF.
         on_top: in front of all others, as trace fields and signatures are; otherwise behind them.
+        below: how many fields stay in front of it even so.
     """
 
     name: str
     value: str
     on_top: bool = False
+    below: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,26 +114,28 @@ class Verdict:
         action: what becomes of the message.
         reply: what the client is told where it is not accepted.
         edits: changes to the message where it is, in order.
+        outcome: what it counts as (`milters.metrics.OUTCOMES`).
     """
 
     action: Action
     reply: Reply | None = None
     edits: tuple[Edit, ...] = ()
+    outcome: str = "accepted"
 
 
-def accept(*edits: Edit) -> Verdict:
+def accept(*edits: Edit, outcome: str = "accepted") -> Verdict:
     """Let the message pass with these changes."""
-    return Verdict(Action.ACCEPT, edits=edits)
+    return Verdict(Action.ACCEPT, None, edits, outcome)
 
 
 def refuse(enhanced: str, text: str) -> Verdict:
     """Refuse the message for good (550)."""
-    return Verdict(Action.REFUSE, Reply(550, enhanced, text))
+    return Verdict(Action.REFUSE, Reply(550, enhanced, text), outcome="refused")
 
 
-def try_later(enhanced: str, text: str) -> Verdict:
+def try_later(enhanced: str, text: str, *, outcome: str = "deferred") -> Verdict:
     """Refuse the message for now (451): it waits at the client or in the queue."""
-    return Verdict(Action.TRY_LATER, Reply(451, enhanced, text))
+    return Verdict(Action.TRY_LATER, Reply(451, enhanced, text), outcome=outcome)
 
 
 class Conversation(Protocol):

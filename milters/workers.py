@@ -6,6 +6,7 @@ used between them: libmilter takes SIGTERM, SIGINT and SIGHUP for itself, looks 
 leaves with messages in hand. No mail and no protocol here.
 """
 
+import itertools
 import logging
 import os
 import signal
@@ -68,9 +69,15 @@ class InFlight:
 
 @dataclass(frozen=True, slots=True)
 class Lifeline:
-    """A worker's end of the pipe from its parent."""
+    """A worker's end of the pipe from its parent.
+
+    Attributes:
+        descriptor: of that end.
+        number: the worker's among those that run at the same time, from 0; one that has ended leaves its to another.
+    """
 
     descriptor: int
+    number: int
 
     def wait(self) -> None:
         """Return when the parent has let go."""
@@ -102,16 +109,19 @@ def leave_when_told(lifeline: Lifeline, listener: int, in_flight: InFlight, *, l
     threading.Thread(target=leave, name="leave-when-told", daemon=True).start()
 
 
-def supervise(count: int, work: Callable[[Lifeline], None], *, before_stop: Callable[[], object]) -> None:
+def supervise(
+    count: int, work: Callable[[Lifeline], None], *, before_stop: Callable[[], object], died: Callable[[], object]
+) -> None:
     """Keep workers running until SIGTERM or SIGINT; SIGHUP replaces them one for one. To be called without threads.
 
     Args:
         count: how many.
         work: what a worker does; it ends when that returns.
         before_stop: called once when told to stop, before the workers are, such as to take the socket's name away.
+        died: called for each worker that ended unasked.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    crew = _Crew(work)
+    crew = _Crew(work, died)
     due = [time.monotonic()] * count
     while True:
         now = time.monotonic()
@@ -131,55 +141,69 @@ def supervise(count: int, work: Callable[[Lifeline], None], *, before_stop: Call
     crew.wait_for_the_last()
 
 
+@dataclass(slots=True)
+class _Member:
+    """One worker as its parent knows it."""
+
+    number: int
+    started_at: float
+    lifeline: int | None
+
+    def let_go(self) -> None:
+        if self.lifeline is not None:
+            os.close(self.lifeline)
+            self.lifeline = None
+
+
 class _Crew:
     """The workers that are running, known to the parent by pid."""
 
-    def __init__(self, work: Callable[[Lifeline], None]) -> None:
+    def __init__(self, work: Callable[[Lifeline], None], died: Callable[[], object]) -> None:
         self._work = work
-        self._started_at: dict[int, float] = {}
-        self._lifelines: dict[int, int] = {}
+        self._died = died
+        self._members: dict[int, _Member] = {}
 
     def start(self) -> None:
         """Start one worker."""
+        taken = {member.number for member in self._members.values()}
+        number = next(number for number in itertools.count() if number not in taken)
         read_end, write_end = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.close(write_end)
-            self._be_worker(Lifeline(read_end))
+            self._be_worker(Lifeline(read_end, number))
         os.close(read_end)
-        self._started_at[pid] = time.monotonic()
-        self._lifelines[pid] = write_end
+        self._members[pid] = _Member(number, time.monotonic(), write_end)
 
     def let_go(self) -> None:
         """Tell all workers to finish and leave."""
-        for descriptor in self._lifelines.values():
-            os.close(descriptor)
-        self._lifelines.clear()
+        for member in self._members.values():
+            member.let_go()
 
     def reap(self) -> list[float]:
         """Forget the workers that have ended; return for each when another one is due."""
         due = []
         for pid, status in _ended():
-            started_at = self._started_at.pop(pid)
-            if pid in self._lifelines:
-                os.close(self._lifelines.pop(pid))
+            member = self._members.pop(pid)
+            member.let_go()
             if status:
                 events.worker_died(_LOG, pid, status)
-            due.append(started_at + MIN_LIFE_SECONDS if status else 0.0)
+                self._died()
+            due.append(member.started_at + MIN_LIFE_SECONDS if status else 0.0)
         return due
 
     def wait_for_the_last(self) -> None:
         """Return when all have ended; those that are late are killed."""
         deadline = time.monotonic() + KILL_SECONDS
-        while self._started_at:
+        while self._members:
             self.reap()
             seconds = deadline - time.monotonic()
-            if self._started_at and seconds <= 0:
-                for pid in self._started_at:
+            if self._members and seconds <= 0:
+                for pid in self._members:
                     events.worker_killed(_LOG, pid)
                     os.kill(pid, signal.SIGKILL)
                 return
-            if self._started_at:
+            if self._members:
                 signal.sigtimedwait({signal.SIGCHLD}, seconds)
 
     def _be_worker(self, lifeline: Lifeline) -> NoReturn:

@@ -13,13 +13,13 @@ import uvloop
 
 from policyd.answers import Answers
 from policyd.maps import LookupServer, SrsTable
-from policyd.metrics import Metrics, Reading
-from policyd.scrape import serve_metrics
+from policyd.metrics import Metrics
 from policyd.server import PolicyServer
-from smailor import clock, log
+from smailor import clock, log, scrape
 from smailor.authentication.srs_secrets import srs_secrets
 from smailor.config import Settings, load_settings
 from smailor.errors import SmailorError
+from smailor.metrics import Reading
 from smailor.sending.plans import plans_of, schedule_of
 from smailor.sending.service import SendingService
 from smailor.sending.terms_service import DatabaseTerms
@@ -71,12 +71,11 @@ async def run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     await server.start(settings.policyd.socket)
     lookups = LookupServer(_srs_table(settings, metrics), metrics)
-    page = None
     try:
         if settings.policyd.srs_socket:
             await lookups.start(settings.policyd.srs_socket)
         if settings.policyd.metrics:
-            page = await serve_metrics(settings.policyd.metrics, metrics.page)
+            scrape.serve(scrape.listen(settings.policyd.metrics), metrics.page)
         log.event(
             logger,
             logging.INFO,
@@ -89,8 +88,6 @@ async def run(settings: Settings) -> None:
     finally:
         await server.stop(STOP_SECONDS)
         await lookups.stop()
-        if page is not None:
-            page.close()
         await asyncio.to_thread(service.close, CLOSE_SECONDS)
     log.event(logger, logging.INFO, None, "stopped")
 

@@ -12,12 +12,12 @@ from datetime import datetime
 from typing import cast
 
 from policyd import socketmap
-from policyd.listening import bind
 from policyd.metrics import Metrics
 from policyd.socketmap import Lookup, LookupReader, SocketmapError
 from smailor import log
 from smailor.authentication import srs
 from smailor.errors import InvalidInput
+from smailor.listening import bind
 
 MAX_CONNECTIONS = 1_000
 MAX_REQUEST_SECONDS = 10

@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
-from policyd.listening import bind
 from policyd.metrics import Metrics
 from policyd.protocol import PolicyRequest, ProtocolError, RequestReader
 from smailor import log
+from smailor.listening import bind
 
 MAX_CONNECTIONS = 10_000
 """Ten times what a large Postfix host holds (default_process_limit, one connection each)."""

@@ -139,12 +139,16 @@ class Milter:
         signing_workers: processes that sign at the same time.
         dmarc_socket: the same for the milter that checks mail from outside.
         dmarc_workers: processes that check at the same time.
+        signing_metrics: `host:port` of the signing milter's Prometheus endpoint; empty: none.
+        dmarc_metrics: the same of the milter that checks mail from outside.
     """
 
     signing_socket: str = "unix:/run/smailor/signing.sock"
     signing_workers: int = 2
     dmarc_socket: str = "unix:/run/smailor/dmarc.sock"
     dmarc_workers: int = 2
+    signing_metrics: str = ""
+    dmarc_metrics: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,17 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from smailor.accounts import passwords
 from smailor.database import schema
 from smailor.database.engine import Database
 from tests import postgresql
+
+# The same examples in every run, and none fails for being slow on a busy machine: what fails, fails again.
+hypothesis.settings.register_profile("smailor", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("smailor")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -23,7 +23,10 @@ class User(Base):
 
 
 class Workspace(Base):
-    """A tenant: a company with its domains, inboxes and members."""
+    """A tenant: a company with its domains, inboxes and members.
+
+    `sender_privacy`: what its people send does not say from which network and computer.
+    """
 
     __tablename__ = "workspaces"
 
@@ -32,6 +35,7 @@ class Workspace(Base):
     name: Mapped[name_text]
     plan: Mapped[str] = mapped_column(String(50), server_default="standard")
     """What it may do and how much of it: a name in the configuration's `plans`."""
+    sender_privacy: Mapped[bool]
     created_at: Mapped[moment]
 
 

@@ -37,12 +37,17 @@ class UserView:
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceView:
-    """A workspace, as other rooms and faces see it."""
+    """A workspace, as other rooms and faces see it.
+
+    Attributes:
+        sender_privacy: whether what its people send hides from which network and computer it came.
+    """
 
     id: int
     slug: str
     name: str
     plan: str
+    sender_privacy: bool
     created_at: datetime
 
 
@@ -149,7 +154,9 @@ def create_workspace(database: Database, *, slug: str, name: str, now: datetime)
     """
     if not _SLUG.match(slug):
         raise InvalidInput("workspace", "1 to 50 lower-case letters, digits and hyphens, such as acme-gmbh")
-    workspace = Workspace(slug=slug, name=clean_name("name", name), plan=STANDARD_PLAN, created_at=now)
+    workspace = Workspace(
+        slug=slug, name=clean_name("name", name), plan=STANDARD_PLAN, sender_privacy=True, created_at=now
+    )
     try:
         with database.transaction() as session:
             session.add(workspace)
@@ -210,6 +217,18 @@ def workspace(database: Database, *, slug: str) -> WorkspaceView:
     """
     with database.snapshot() as session:
         return workspace_in(session, slug)
+
+
+def set_sender_privacy(database: Database, *, workspace: str, on: bool) -> WorkspaceView:
+    """Say whether what a workspace's people send hides the client's address and host; it does when it is created.
+
+    Raises:
+        NotFound: no such workspace.
+    """
+    with database.transaction() as session:
+        found = _workspace(session, workspace)
+        found.sender_privacy = on
+        return _workspace_view(found)
 
 
 def workspace_in(session: Session, slug: str) -> WorkspaceView:
@@ -347,4 +366,11 @@ def _user_view(user: User) -> UserView:
 
 
 def _workspace_view(found: Workspace) -> WorkspaceView:
-    return WorkspaceView(id=found.id, slug=found.slug, name=found.name, plan=found.plan, created_at=found.created_at)
+    return WorkspaceView(
+        id=found.id,
+        slug=found.slug,
+        name=found.name,
+        plan=found.plan,
+        sender_privacy=found.sender_privacy,
+        created_at=found.created_at,
+    )

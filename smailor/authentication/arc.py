@@ -39,6 +39,11 @@ class ArcStatus(Enum):
     TEMPERROR = "temperror"
     """A key could not be fetched now; all that could be checked is right."""
 
+    @property
+    def word(self) -> str:
+        """What others are told. They know no temporary failure: any makes a chain fail (RFC 8617 section 5.2.1)."""
+        return ArcStatus.FAIL.value if self is ArcStatus.TEMPERROR else self.value
+
 
 @dataclass(frozen=True, slots=True)
 class ArcHop:

@@ -27,6 +27,8 @@ _TOKEN = re.compile(
       | (?P<word>[^ \t\r\n"();=/]+)""",
     re.VERBOSE | re.DOTALL,
 )
+_NO_KEYWORD = re.compile(r"[^A-Za-z0-9-]")
+_TO_ESCAPE = re.compile(r'(["\\])')
 _COMMENT_MARK = re.compile(r"[()\\]")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _IN_COMMENT = str.maketrans({"(": "\\(", ")": "\\)", "\\": "\\\\"})
@@ -283,7 +285,9 @@ def _written(result: MethodResult) -> str:
 
 
 def _keyword(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9-]", "", text) or "x"
+    if text.isalnum() and text.isascii():
+        return text
+    return _NO_KEYWORD.sub("", text) or "x"
 
 
 def _value(text: str) -> str:
@@ -292,11 +296,13 @@ def _value(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return '"' + re.sub(r'(["\\])', r"\\\1", _printable(text)) + '"'
+    return '"' + _TO_ESCAPE.sub(r"\\\1", _printable(text)) + '"'
 
 
 def _printable(text: str) -> str:
     """Return the text in one line and without what no field may hold, at most as long as a line (RFC 5322 2.1.1)."""
+    if text.isprintable():  # nearly all are
+        return text[:800].strip()
     return "".join(c if c.isprintable() else " " for c in text.encode("utf-8", "replace").decode("utf-8"))[:800].strip()
 
 

@@ -13,6 +13,8 @@ _UNUSUAL = re.compile(rb"[\x0b\x0c]|\r(?!\n[ \t])|\n(?![ \t])")
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _BLANKS = re.compile(rb"[ \t]+")
 
+_MAX_PIECES = 1000
+"""Of a chunk; where it has more runs of blanks, the slower way that does not mind how many is taken."""
 _EMPTY_LINES = b"\r\n" * 4096
 
 Write = Callable[[bytes | memoryview], object]
@@ -95,10 +97,7 @@ class RelaxedBody:
         data = self._unfinished + chunk if self._unfinished else chunk
         if b"\t" in data:
             data = data.replace(b"\t", b" ")
-        while b"  " in data:
-            data = data.replace(b"  ", b" ")
-        if b" \r\n" in data:
-            data = data.replace(b" \r\n", b"\r\n")
+        data = b"\r\n".join(_single_blanks(data).split(b" \r\n"))
         end = len(data)
         if data.endswith(b"\r"):
             end -= 1
@@ -142,6 +141,22 @@ class RelaxedBodyHash:
         """End the body and return its hash; the object is not to be fed afterwards."""
         self._body.finish()
         return self._hash.digest()
+
+
+def _single_blanks(data: bytes) -> bytes:
+    """Return the octets with runs of blanks as one.
+
+    To split searches once, where `replace` searches twice and has to be asked again until no run is left.
+    """
+    pieces = data.split(b"  ", _MAX_PIECES)
+    if len(pieces) == 1:
+        return data
+    # No piece ends in a blank, and one that begins with a blank begins with one only; an empty one was a longer run.
+    data = b" ".join([pieces[0], *[piece.lstrip(b" ") for piece in pieces[1:]]])
+    if len(pieces) > _MAX_PIECES or b"" in pieces[1:-1]:
+        while b"  " in data:
+            data = data.replace(b"  ", b" ")
+    return data
 
 
 def _write_empty_lines(write: Write, count: int) -> None:

@@ -204,7 +204,7 @@ def _dkim(results: tuple[DkimResult, ...]) -> tuple[MethodResult, ...]:
 
 
 def _arc(result: ArcResult) -> MethodResult:
-    return MethodResult("arc", result.status.value, (), "", result.reason)
+    return MethodResult("arc", result.status.word, (), "", result.reason)
 
 
 def _dmarc(result: DmarcResult) -> MethodResult:

@@ -104,6 +104,22 @@ def workspace_plan(context: Context, slug: str, plan: str, reason: str, as_json:
     show(view, as_json=as_json)
 
 
+@workspace.command("set")
+@click.argument("slug")
+@click.option(
+    "--sender-privacy",
+    type=click.Choice(["on", "off"]),
+    required=True,
+    help="Whether what its people send hides the address and host it was sent from.",
+)
+@json_option
+@click.pass_obj
+def workspace_set(context: Context, slug: str, sender_privacy: str, as_json: bool) -> None:
+    """Change a workspace's settings; they are in force within two seconds."""
+    view = service.set_sender_privacy(context.database, workspace=slug, on=sender_privacy == "on")
+    show(view, as_json=as_json)
+
+
 @workspace.command("add-member")
 @click.argument("slug")
 @click.argument("email")

@@ -8,6 +8,7 @@ import click
 
 from smailor import clock
 from smailor.authentication import AuthenticationResult, authenticate
+from smailor.authentication.arc import ArcStatus
 from smailor.authentication.dmarc_record import Policy
 from smailor.authentication.results import DmarcStatus
 from smailor.cli.context import Context
@@ -82,7 +83,7 @@ def explain(result: AuthenticationResult) -> list[str]:
         ("DKIM", found.status.value, f"{found.domain or 'unknown'}: {found.reason}" if found.domain else found.reason)
         for found in result.dkim
     ]
-    rows.append(("ARC", result.arc.status.value, result.arc.reason))
+    rows.append(("ARC", result.arc.status.word, result.arc.reason))
     rows.append(("DMARC", result.dmarc.status.value, result.dmarc.reason))
     lines = [f"{method:<6} {status:<10} {_line(reason)}".rstrip() for method, status, reason in rows]
     return [*lines, "", f"{advice(result)}."]
@@ -122,7 +123,8 @@ def as_mapping(result: AuthenticationResult, authserv_id: str) -> dict[str, Any]
             for found in result.dkim
         ],
         "arc": {
-            "status": arc.status.value,
+            "status": arc.status.word,
+            "temporary": arc.status is ArcStatus.TEMPERROR,
             "instance": arc.instance,
             "sealers": arc.sealers,
             "reason": arc.reason,

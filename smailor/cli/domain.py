@@ -6,7 +6,7 @@ from smailor import clock
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
 from smailor.cli.warmup import warmup
-from smailor.domains import records, service, transports
+from smailor.domains import records, service, service_keys, transports
 
 workspace_option = click.option("--workspace", required=True, help="The workspace's slug.")
 
@@ -61,6 +61,27 @@ def domain_list(context: Context, workspace: str | None, as_json: bool) -> None:
 def domain_records(context: Context, name: str, workspace: str, zone: bool, as_json: bool) -> None:
     """Print the DNS records that a domain wants."""
     wanted = service.wanted_records(context.database, workspace=workspace, name=name, service=context.service_names)
+    if zone:
+        click.echo(records.zone_text(wanted), nl=False)
+    else:
+        show(wanted, as_json=as_json)
+
+
+@domain.command("service-records")
+@click.option("--zone", is_flag=True, help="As lines of a BIND zone file.")
+@json_option
+@click.pass_obj
+def domain_service_records(context: Context, zone: bool, as_json: bool) -> None:
+    """Print the DNS records of the service's own domain that forwarding wants (ARC, SRS)."""
+    own = context.settings.service
+    wanted = service_keys.service_records(
+        context.database,
+        domain=own.domain,
+        srs_domain=own.forwarding_domain,
+        service_names=context.service_names,
+        sealer=context.sealer,
+        now=clock.now(),
+    )
     if zone:
         click.echo(records.zone_text(wanted), nl=False)
     else:

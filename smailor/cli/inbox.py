@@ -9,6 +9,7 @@ from smailor.accounts import app_passwords
 from smailor.cli.context import Context
 from smailor.cli.domain import workspace_option
 from smailor.cli.output import json_option, show
+from smailor.cli.rights import allow, disallow, rights
 from smailor.mailboxes import aliases, dovecot, service
 
 GIB = 1024**3
@@ -74,6 +75,10 @@ def inbox_delete(context: Context, address: str, workspace: str, as_json: bool) 
     service.delete_inbox(context.database, workspace=workspace, address=address)
     dovecot.end_connections(context.settings.dovecot, login=address)
     show({"address": address, "deleted": True}, as_json=as_json)
+
+
+for _command in (allow, disallow, rights):
+    inbox.add_command(_command)
 
 
 @click.group()

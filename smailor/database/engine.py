@@ -6,7 +6,7 @@ half-way with "database is locked".
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,15 +14,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
+from smailor.database.connecting import BUSY_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS, POSTGRESQL_OPTIONS
 from smailor.errors import TemporaryFailure
-
-BUSY_TIMEOUT_SECONDS = 10
-CONNECT_TIMEOUT_SECONDS = 5
-# A process that hangs with a row locked must not make all others wait for as long as it hangs.
-_POSTGRESQL_OPTIONS = (
-    "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
-    " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-)
 
 
 class Database:
@@ -39,7 +32,7 @@ class Database:
             parsed = parsed.set(drivername="postgresql+psycopg")
             options: dict[str, Any] = {
                 "pool_pre_ping": True,
-                "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": _POSTGRESQL_OPTIONS},
+                "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": POSTGRESQL_OPTIONS},
             }
         else:
             # isolation_level None: the driver begins nothing by itself, the event below does.
@@ -74,6 +67,11 @@ class Database:
         """
         with self._session(immediate=False) as session:
             yield session
+
+    def rows(self, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
+        """Return the rows that a query finds; see `smailor.database.reader.Rows`."""
+        with self.snapshot() as session:
+            return [tuple(row) for row in session.execute(text(query), values)]
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:

@@ -34,7 +34,9 @@ class Domain(Base):
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[moment]
 
-    dkim_keys: Mapped[list["DkimKey"]] = relationship(order_by="DkimKey.id")
+    dkim_keys: Mapped[list["DkimKey"]] = relationship(
+        order_by="DkimKey.id", cascade="all, delete-orphan", passive_deletes=True
+    )
 
 
 class DkimKey(Base):

@@ -42,16 +42,6 @@ class DomainView:
     created_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class SigningKey:
-    """A key that signs a verified domain's mail."""
-
-    domain: str
-    selector: str
-    algorithm: Algorithm
-    private_key_pem: str
-
-
 def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer, now: datetime) -> DomainView:
     """Claim a domain for a workspace, with a DKIM key of its own; it is used once it is verified.
 
@@ -213,32 +203,6 @@ def add_ed25519_key(database: Database, *, workspace: str, name: str, sealer: Se
         domain.dkim_keys.append(_new_key(Algorithm.ED25519, generate_key_pair(Algorithm.ED25519), sealer, now))
         session.flush()
         return _view(domain, workspace)
-
-
-def signing_keys(database: Database, *, domain: str, sealer: Sealer) -> tuple[SigningKey, ...]:
-    """Return the newest key of each algorithm of a verified domain, none where there is no such domain or no key.
-
-    Raises:
-        TemporaryFailure: the database does not answer, or a key cannot be unsealed.
-    """
-    query = (
-        select(DkimKey)
-        .join(Domain, DkimKey.domain_id == Domain.id)
-        .where(Domain.name == domain, Domain.verified_at.is_not(None))
-        .order_by(DkimKey.id)
-    )
-    with database.snapshot() as session:
-        newest = {key.algorithm: key for key in session.scalars(query)}
-        return tuple(
-            SigningKey(domain, key.selector, Algorithm(key.algorithm), sealer.unseal(key.private_key_sealed))
-            for key in newest.values()
-        )
-
-
-def signing_key(database: Database, *, domain: str, sealer: Sealer) -> SigningKey | None:
-    """Return the newest RSA key of a verified domain (ARC knows no other), or None; errors as in `signing_keys`."""
-    keys = signing_keys(database, domain=domain, sealer=sealer)
-    return next((key for key in keys if key.algorithm is Algorithm.RSA), None)
 
 
 def _new_key(algorithm: Algorithm, keys: KeyPair, sealer: Sealer, now: datetime) -> DkimKey:

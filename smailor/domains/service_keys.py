@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 
 from smailor.address import DomainName
 from smailor.database.engine import Database
-from smailor.domains import service
 from smailor.domains.dkim_keys import Algorithm, generate_key_pair, key_record, selector_for
 from smailor.domains.models import ServiceKey
 from smailor.domains.records import MX_PREFERENCE, ServiceNames, WantedRecord
 from smailor.domains.sealing import Sealer
-from smailor.domains.service import SigningKey
+from smailor.domains.signing_keys import SigningKey, signing_key
 
 
 def service_key(database: Database, *, domain: str, sealer: Sealer, now: datetime) -> SigningKey:
@@ -33,7 +32,7 @@ def service_key(database: Database, *, domain: str, sealer: Sealer, now: datetim
         TemporaryFailure: the database does not answer, or the key cannot be unsealed.
     """
     name = DomainName.parse(domain).name
-    found = service.signing_key(database, domain=name, sealer=sealer)
+    found = signing_key(database, domain=name, sealer=sealer)
     if found is not None:
         return found
     with database.snapshot() as session:

@@ -1,4 +1,4 @@
-"""Tables of inboxes, their readers and aliases. Entered by other rooms through the service only."""
+"""Tables of inboxes, their readers, aliases and sender rights. Entered by other rooms through the services only."""
 
 from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -48,4 +48,25 @@ class Alias(Base):
     domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"))
     source: Mapped[address_text] = mapped_column(index=True)
     target: Mapped[address_text] = mapped_column(index=True)
+    created_at: Mapped[moment]
+
+
+class SenderRight(Base):
+    """The right of an inbox to send as another inbox, or as any address of a domain, of the same workspace.
+
+    `login` and `sender` are the addresses (`@domain` for a domain, whose `sender_id` is null), and `home_id` is the
+    inbox's domain: none of them ever changes, and with them the view `mta_senders`, which Postfix asks for every
+    message, needs few joins. A domain-wide right in it is repeated for each address of the domain.
+    """
+
+    __tablename__ = "sender_rights"
+    __table_args__ = (UniqueConstraint("inbox_id", "sender"),)
+
+    id: Mapped[intpk]
+    inbox_id: Mapped[int] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"))
+    home_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"), index=True)
+    sender_id: Mapped[int | None] = mapped_column(ForeignKey("inboxes.id", ondelete="CASCADE"), index=True)
+    domain_id: Mapped[int] = mapped_column(ForeignKey("domains.id", ondelete="CASCADE"), index=True)
+    login: Mapped[address_text] = mapped_column(index=True)
+    sender: Mapped[address_text] = mapped_column(index=True)
     created_at: Mapped[moment]

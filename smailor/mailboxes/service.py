@@ -129,7 +129,7 @@ def add_reader(database: Database, *, workspace: str, address: str, reader: str)
         NotFound: no such inbox or person.
     """
     with database.transaction() as session:
-        inbox, _ = _inbox(session, workspace, plain_address(address))
+        inbox, _ = inbox_in(session, workspace, address)
         user = accounts.user_in(session, reader)
         known = select(InboxReader).where(InboxReader.inbox_id == inbox.id, InboxReader.user_id == user.id)
         if not _exists(session, known):
@@ -143,7 +143,7 @@ def readers_of(database: Database, *, workspace: str, address: str) -> tuple[acc
         NotFound: the workspace has no such inbox.
     """
     with database.snapshot() as session:
-        inbox, _ = _inbox(session, workspace, plain_address(address))
+        inbox, _ = inbox_in(session, workspace, address)
         ids = session.scalars(select(InboxReader.user_id).where(InboxReader.inbox_id == inbox.id)).all()
         return accounts.users_in(session, ids)
 
@@ -155,46 +155,24 @@ def inbox(database: Database, *, workspace: str, address: str) -> InboxView:
         NotFound: the workspace has no such inbox.
     """
     with database.snapshot() as session:
-        found, domain = _inbox(session, workspace, plain_address(address))
+        found, domain = inbox_in(session, workspace, address)
         return _view(found, domain)
 
 
 def delete_inbox(database: Database, *, workspace: str, address: str) -> None:
-    """Delete an inbox, its readers and its secrets; the mail on disk is left to the operator's retention.
+    """Delete an inbox, its readers, rights and secrets; the mail on disk is left to the operator's retention.
 
     Raises:
         NotFound: the workspace has no such inbox.
     """
-    parsed = plain_address(address)
     with database.transaction() as session:
-        found, _ = _inbox(session, workspace, parsed)
-        app_passwords.revoke_all_in(session, str(parsed))
+        found, _ = inbox_in(session, workspace, address)
+        app_passwords.revoke_all_in(session, found.address)
         session.delete(found)
 
 
-def may_send_as(database: Database, *, login: str, address: str) -> bool:
-    """Tell whether the account that logged in may use this address as sender (the view `mta_senders`).
-
-    Args:
-        database: where to look.
-        login: the inbox's address that logged in.
-        address: envelope sender or header From; a sub-address (`ada+x@…`) counts as the address without it.
-
-    Raises:
-        TemporaryFailure: the database does not answer.
-    """
-    try:
-        parsed = Address.parse(address)
-    except InvalidInput:
-        return False
-    query = text("SELECT 1 FROM mta_senders WHERE login = :login AND sender IN (:address, :base) LIMIT 1")
-    values = {"login": login, "address": str(parsed), "base": str(parsed.without_extension())}
-    with database.snapshot() as session:
-        return session.execute(query, values).first() is not None
-
-
 def sender_addresses(database: Database, *, login: str) -> tuple[str, ...]:
-    """Return the addresses that an account may send as, its own first."""
+    """Return the addresses that an account may send as, its own first; `@domain` stands for any of a domain."""
     query = text("SELECT DISTINCT sender FROM mta_senders WHERE login = :login")
     with database.snapshot() as session:
         senders = session.scalars(query, {"login": login}).all()
@@ -213,11 +191,13 @@ def plain_address(text_: str) -> Address:
     return parsed
 
 
-def _inbox(session: Session, workspace: str, address: Address) -> tuple[Inbox, domains.DomainView]:
-    domain = domains.domain_in(session, workspace, address.domain.name)
-    found = session.scalar(select(Inbox).where(Inbox.domain_id == domain.id, Inbox.address == str(address)))
+def inbox_in(session: Session, workspace: str, address: str) -> tuple[Inbox, domains.DomainView]:
+    """Return an inbox's row and domain, within a transaction of this room; raises InvalidInput, NotFound."""
+    parsed = plain_address(address)
+    domain = domains.domain_in(session, workspace, parsed.domain.name)
+    found = session.scalar(select(Inbox).where(Inbox.domain_id == domain.id, Inbox.address == str(parsed)))
     if found is None:
-        raise NotFound(f"{workspace} has no inbox {address}")
+        raise NotFound(f"{workspace} has no inbox {parsed}")
     return found, domain
 
 

@@ -29,7 +29,7 @@ def endpoints(wishes: Wishes, accounts: DemoAccounts) -> dict[str, Any]:
             "rspamd": ports.at("rspamd"),
         },
         "resolver": wishes.dns,
-        "metrics": {"policyd": f"http://{ports.at('policyd_metrics')}/metrics"},
+        "metrics": {name: f"http://{ports.at(f'{name}_metrics')}/metrics" for name in ("policyd", "signing", "dmarc")},
         "tls_ca": str(layout.ca),
         "config": str(layout.config),
         "database": wishes.database_url,

@@ -39,6 +39,8 @@ _OFFSETS = {
     "submissions": 465,
     "submission": 587,
     "policyd_metrics": 901,
+    "signing_metrics": 902,
+    "dmarc_metrics": 903,
     "imaps": 993,
 }
 HIGHEST_BASE_PORT = 65535 - max(_OFFSETS.values())

@@ -99,6 +99,20 @@ def dovecot_dialect() -> str:
     return found[0]
 
 
+def postfix_version() -> tuple[int, int]:
+    """Major and minor version of the installed Postfix.
+
+    Raises:
+        NotFound: Postfix is not installed.
+    """
+    command = [program("postconf"), "-h", "-d", "mail_version"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    found = re.match(r"(\d+)\.(\d+)", answer)
+    if found is None:
+        raise NotFound("this machine has no Postfix that tells its version")
+    return int(found[1]), int(found[2])
+
+
 def is_confined(path: str, *, kernel: Path = _APPARMOR, profiles: Path = _PROFILES) -> bool:
     """Whether AppArmor holds a program to its usual files, by a profile for its path (unbound's package brings one).
 

@@ -28,6 +28,7 @@ from smailor.stack.orphans import end_orphans
 from smailor.stack.ports import check_ports
 from smailor.stack.programs import Programs
 from smailor.stack.secrets import LocalSecrets
+from smailor.stack.service_zone import publish_service_key
 from smailor.stack.supervisor import Kept, Program, Supervisor
 from smailor.stack.variables import Wishes
 
@@ -214,8 +215,9 @@ class LocalService:
             raise StartFailed("\n".join(_why(kept) for kept in failed))
 
     def _fill(self, database: Database, wishes: Wishes) -> DemoAccounts:
+        settings = load_settings(self._layout.config, environ={})
+        publish_service_key(database, settings, self._layout.zones, now=clock.now())
         if self._options.demo:
-            settings = load_settings(self._layout.config, environ={})
             # The demonstration's zones are the small internet's, whatever resolver the service itself asks.
             at_home = replace(settings.dns, servers=(self._layout.ports.at("resolver"),))
             people = seed_demo(database, replace(settings, dns=at_home), zones=self._layout.zones, now=clock.now())

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import make_url
 
+from smailor.stack import machine
 from smailor.stack.layout import (
     HYPERSCAN_CACHE,
     MAIL_NAME,
@@ -93,7 +94,7 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_dmarc_socket": f"unix:{layout.socket('dmarc')}",
         "smailor_policyd_socket": f"unix:{layout.socket('policyd')}",
         "smailor_srs_socket": f"unix:{layout.socket('srs')}",
-        "smailor_policyd_metrics": ports.at("policyd_metrics"),
+        **{f"smailor_{name}_metrics": ports.at(f"{name}_metrics") for name in ("policyd", "signing", "dmarc")},
     }
 
 
@@ -249,7 +250,10 @@ def _database(wishes: Wishes, role: str) -> Variables:
         return {f"{role}_database_engine": "sqlite", f"{role}_database_file": str(Path(url.database or ""))}
     host, port = url.host or "127.0.0.1", url.port or 5432
     place: Variables = (
-        {"postfix_database_hosts": [f"{host}:{port}"]}
+        {
+            "postfix_database_hosts": [f"{host}:{port}"],
+            "postfix_database_retry_seconds": 2 if machine.postfix_version() >= (3, 9) else 0,
+        }
         if role == "postfix"
         else {"dovecot_database_host": host, "dovecot_database_port": port}
     )

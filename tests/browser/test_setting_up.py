@@ -98,6 +98,41 @@ def test_an_answer_written_in_the_browser_leaves_signed(new_context, service: Se
     assert verifier.domain.decode() == "analytical.test"
 
 
+def test_an_inbox_is_let_send_as_another_one_which_then_stands_in_from(
+    new_context, service: Service, ada: Inbox
+) -> None:
+    """An administrator adds the right and takes it away; in between the composer offers it and the message passes."""
+    boss = service.new_inbox("boss")
+    page = log_in(new_context(), service, ada)
+    page.goto(f"{service.endpoints['web']}/w/analytical/inboxes/")
+    page.locator("li").filter(has_text=f"{ada.address} ·").get_by_role("link", name="Ada Lovelace").click()
+    expect(page.get_by_role("heading", name="May also send as")).to_be_visible()
+    page.get_by_role("button", name="Allow").click()
+    expect(page.get_by_text("Choose an inbox or a domain.")).to_be_visible()
+    page.get_by_label("Let it send as").select_option(boss.address)
+    page.get_by_role("button", name="Allow").click()
+    expect(page.locator(".flashes")).to_contain_text(f"may now send as {boss.address}")
+    try:
+        page.goto(f"{service.endpoints['web']}/compose/{ada.address}")
+        page.get_by_label("From").select_option(boss.address)
+        word = token()
+        page.get_by_label("To", exact=True).fill("bob@stranger.test")
+        page.get_by_label("Subject").fill(word)
+        page.get_by_label("Message", exact=True).fill("On behalf of the boss.")
+        page.get_by_role("button", name="Send").click()
+        expect(page.locator(".flashes")).to_contain_text("Sent.")
+        kept = service.outside(word)
+        assert kept.message["From"] == f"Boss <{boss.address}>"
+        assert kept.envelope["mail_from"] == boss.address
+        assert dkim.verify(kept.content, dnsfunc=service.txt)
+    finally:
+        page.goto(f"{service.endpoints['web']}/w/analytical/inboxes/{ada.address}")
+        page.get_by_role("button", name=re.compile(f"Remove {boss.address}")).click()
+    expect(page.locator(".flashes")).to_contain_text(f"can no longer send as {boss.address}")
+    page.goto(f"{service.endpoints['web']}/compose/{ada.address}")
+    expect(page.get_by_label("From").locator(f"option[value='{boss.address}']")).to_have_count(0)
+
+
 def test_hostile_html_neither_runs_nor_loads(new_context, service: Service, ada: Inbox) -> None:
     """A message full of scripts and pictures, opened by a person: no dialog, and no request leaves for elsewhere."""
     word = token()

@@ -95,6 +95,7 @@ def test_every_page_keeps_its_policy_and_fits_its_screen(
         f"/w/{ada.workspace}/domains/",
         f"/w/{ada.workspace}/domains/analytical.test",
         f"/w/{ada.workspace}/inboxes/",
+        f"/w/{ada.workspace}/inboxes/{ada.address}",
         f"/settings/{ada.address}/devices",
     ):
         page.goto(service.endpoints["web"] + path)

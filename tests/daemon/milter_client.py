@@ -4,8 +4,11 @@ Written after libmilter's mfdef.h and Postfix's milter8.c. It waits at most `TIM
 the header edits that come back as Postfix would, so that a test sees the message as it would leave.
 """
 
+import fcntl
 import socket
 import struct
+import termios
+import time
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -82,7 +85,8 @@ class MilterClient:
     def _greet(self, ip: str, helo: str) -> None:
         client = f"6\x9c\x40IPv6:{ip}" if ":" in ip else f"4\x9c\x40{ip}"
         connection = b"client.example.org\x00" + client.encode("latin-1") + b"\x00"
-        self._step("C", connection, NO_CONNECT, NO_REPLY_CONNECT, {"j": "mx"})
+        macros = {"j": "mx", "{client_name}": "client.example.org", "{client_addr}": ip}
+        self._step("C", connection, NO_CONNECT, NO_REPLY_CONNECT, macros)
         self._step("H", _text(helo), NO_HELO, NO_REPLY_HELO, {})
 
     def close(self) -> None:
@@ -136,6 +140,13 @@ class MilterClient:
     def body(self, chunk: bytes) -> None:
         """Send a part of the body."""
         self._step("B", chunk, NO_BODY, NO_REPLY_BODY, {})
+
+    def wait_until_taken(self) -> None:
+        """Wait until the milter has read all that was sent; what came before the last packet is then worked off."""
+        deadline = time.monotonic() + 10
+        while struct.unpack("i", fcntl.ioctl(self._socket, termios.TIOCOUTQ, b"\0" * 4))[0]:
+            assert time.monotonic() < deadline, "the milter reads no more"
+            time.sleep(0.005)
 
     def end(self, *, queue_id: str = "4XbTest") -> Outcome:
         """End the message and take the verdict."""

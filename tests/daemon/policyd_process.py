@@ -113,12 +113,13 @@ class Client:
     def __init__(self, address: str) -> None:
         kind, _, where = address.partition(":")
         self.socket = socket.socket(socket.AF_UNIX if kind == "unix" else socket.AF_INET)
-        self.socket.settimeout(SECONDS)
         try:
+            # Without a timeout: with one, a unix socket whose backlog is full fails at once instead of waiting.
             self.socket.connect(where if kind == "unix" else (kind, int(where)))
         except OSError:
             self.socket.close()
             raise
+        self.socket.settimeout(SECONDS)
 
     def ask(
         self, account: str = "ada@analytical.test", state: str = "END-OF-MESSAGE", instance: str | None = None

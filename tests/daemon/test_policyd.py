@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from policyd.listening import bind
 from smailor.database import schema
 from smailor.database.engine import Database
 from smailor.errors import ConfigError
+from smailor.listening import bind
 from smailor.sending import counter
 from tests.daemon.policyd_process import Client, Daemon, free_port
 from tests.postgresql import Cluster
@@ -326,7 +326,8 @@ def test_two_thousand_connections_are_held_and_answered(pair: tuple[Daemon, Daem
 @pytest.mark.parametrize("pair", ["sqlite"], indirect=True)
 def test_a_place_that_is_taken_is_named(pair: tuple[Daemon, Daemon], tmp_path: Path) -> None:
     """One line on standard error, exit status 2, and the one who has the place keeps it."""
-    second = Daemon(tmp_path / "second", "sqlite:////nowhere", LIMIT, listen_on=pair[0].socket)
+    nothing = f"sqlite:///{tmp_path}/no/such/folder/smailor.db"
+    second = Daemon(tmp_path / "second", nothing, LIMIT, listen_on=pair[0].socket)
     assert second.ended() == 2
     assert second.log().count("\n") == 1
     assert pair[0].socket in second.log()

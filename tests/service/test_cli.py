@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from cryptography.fernet import Fernet
+from sqlalchemy import text
 
 from smailor.cli import smailor
 from smailor.database.engine import Database
@@ -78,12 +79,46 @@ def test_a_tenant_is_set_up_from_the_command_line(shell):
     assert shell.json("inbox", "list") == []
 
 
+def test_rights_to_send_and_privacy_are_set_from_the_command_line(shell, database):
+    here = ("--workspace", "acme")
+    shell.json("workspace", "add", "acme", "--name", "Acme GmbH")
+    shell.json("domain", "add", "acme.test", *here)
+    for name in ("ada", "boss"):
+        shell.json("inbox", "add", f"{name}@acme.test", *here, "--name", name)
+    refused = shell.run("inbox", "allow", "ada@acme.test", "--as", "@acme.test", *here)
+    assert (refused.exit_code, refused.stderr) == (
+        1,
+        "smailor: acme.test is not verified yet, so nobody sends as it\n",
+    )
+    with database.transaction() as session:
+        session.execute(text("UPDATE domains SET verified_at = created_at"))
+    for sender in ("boss@acme.test", "@acme.test"):
+        right = shell.json("inbox", "allow", "ada@acme.test", "--as", sender, *here)
+        assert (right["login"], right["sender"]) == ("ada@acme.test", sender)
+    listed = shell.json("inbox", "rights", *here)
+    assert [entry["sender"] for entry in listed] == ["@acme.test", "boss@acme.test"]
+    assert shell.json("inbox", "rights", "boss@acme.test", *here) == []
+    shell.json("inbox", "disallow", "ada@acme.test", "--as", "@acme.test", *here)
+    assert [entry["sender"] for entry in shell.json("inbox", "rights", "ada@acme.test", *here)] == ["boss@acme.test"]
+    assert shell.json("workspace", "set", "acme", "--sender-privacy", "off")["sender_privacy"] is False
+    assert [entry["sender_privacy"] for entry in shell.json("workspace", "list")] == [False]
+
+
 def test_the_zone_file_lists_every_wanted_record(shell):
     shell.json("workspace", "add", "acme", "--name", "Acme GmbH")
     shell.json("domain", "add", "acme.test", "--workspace", "acme")
     zone = shell.run("domain", "records", "acme.test", "--workspace", "acme", "--zone").stdout.splitlines()
     assert len(zone) == len(shell.json("domain", "records", "acme.test", "--workspace", "acme"))
     assert "acme.test. 3600 IN MX 10 mx.smailor.test." in zone
+
+
+def test_the_service_s_own_records_are_listed_and_stay(shell):
+    """The key that seals forwarded mail is made by whoever asks first."""
+    zone = shell.run("domain", "service-records", "--zone").stdout
+    assert "srs.smailor.test. 3600 IN MX 10 mx.smailor.test." in zone
+    assert "-service._domainkey.smailor.test. " in zone
+    assert shell.run("domain", "service-records", "--zone").stdout == zone
+    assert {record["kind"] for record in shell.json("domain", "service-records")} == {"MX", "TXT"}
 
 
 def test_a_given_password_is_read_from_standard_input_and_not_shown(shell):

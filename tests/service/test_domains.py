@@ -11,6 +11,7 @@ from smailor.domains import service, transports
 from smailor.domains.dkim_keys import Algorithm
 from smailor.domains.records import RecordState, ServiceNames
 from smailor.domains.sealing import Sealer
+from smailor.domains.signing_keys import signing_key, signing_keys
 from smailor.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
 
 NAMES = ServiceNames(hostname="mx.smailor.test", spf_include="_spf.smailor.test", postmaster="postmaster@smailor.test")
@@ -51,33 +52,33 @@ def test_a_silent_dns_is_said_to_be_temporary(house):
 
 def test_the_private_key_is_sealed_and_opens_with_a_rotated_key(house):
     house.workspace("acme", "acme.test")
-    key = service.signing_key(house.database, domain="acme.test", sealer=house.sealer)
+    key = signing_key(house.database, domain="acme.test", sealer=house.sealer)
     assert key is not None
     assert "PRIVATE KEY" in key.private_key_pem
     with house.database.snapshot() as session:
         sealed = session.scalar(text("SELECT private_key_sealed FROM dkim_keys"))
     assert "PRIVATE KEY" not in sealed
     with pytest.raises(TemporaryFailure, match="sealing_keys"):
-        service.signing_key(house.database, domain="acme.test", sealer=Sealer([Fernet.generate_key().decode()]))
+        signing_key(house.database, domain="acme.test", sealer=Sealer([Fernet.generate_key().decode()]))
 
 
 def test_an_unverified_domain_signs_nothing(house):
     house.workspace("acme")
     house.claim("acme", "acme.test")
-    assert service.signing_key(house.database, domain="acme.test", sealer=house.sealer) is None
-    assert service.signing_key(house.database, domain="unknown.test", sealer=house.sealer) is None
+    assert signing_key(house.database, domain="acme.test", sealer=house.sealer) is None
+    assert signing_key(house.database, domain="unknown.test", sealer=house.sealer) is None
 
 
 def test_an_ed25519_key_signs_beside_rsa_and_is_asked_for_in_dns(house):
     house.workspace("acme", "acme.test")
     here = {"workspace": "acme", "name": "acme.test"}
     service.add_ed25519_key(house.database, **here, sealer=house.sealer, now=house.now)
-    keys = service.signing_keys(house.database, domain="acme.test", sealer=house.sealer)
+    keys = signing_keys(house.database, domain="acme.test", sealer=house.sealer)
     assert [(key.algorithm, key.selector) for key in keys] == [
         (Algorithm.RSA, "s20261123"),
         (Algorithm.ED25519, "e20261123"),
     ]
-    assert service.signing_key(house.database, domain="acme.test", sealer=house.sealer) == keys[0]
+    assert signing_key(house.database, domain="acme.test", sealer=house.sealer) == keys[0]
     (record,) = [
         record
         for record in service.wanted_records(house.database, **here, service=NAMES)

@@ -4,6 +4,7 @@ import pytest
 
 from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.mailboxes import aliases, service
+from smailor.mailboxes.may_send import may_send_as
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ def test_who_may_send_as_what(acme):
             "@",
             "",
         )
-        if service.may_send_as(acme.database, login=login, address=sender)
+        if may_send_as(acme.database, login=login, address=sender)
     }
     assert may == {
         ("ada@acme.test", "ada@acme.test"),
@@ -90,7 +91,7 @@ def test_forwarding_to_another_workspace_gives_it_no_right_to_send(acme):
     acme.workspace("other", "other.test")
     acme.inbox("other", "eve@other.test")
     alias(acme, "sales@acme.test", "eve@other.test")
-    assert not service.may_send_as(acme.database, login="eve@other.test", address="sales@acme.test")
+    assert not may_send_as(acme.database, login="eve@other.test", address="sales@acme.test")
 
 
 def test_aliases_are_deleted_whole_or_by_target(acme):

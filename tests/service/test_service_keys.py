@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from sqlalchemy import select
 
-from smailor.domains import service as domains
 from smailor.domains.models import ServiceKey
 from smailor.domains.records import ServiceNames
 from smailor.domains.service_keys import service_key, service_records
+from smailor.domains.signing_keys import signing_key
 
 NAMES = ServiceNames("mx.smailor.test", "_spf.smailor.test", "postmaster@smailor.test")
 
@@ -33,7 +33,7 @@ def test_the_key_is_made_when_first_asked_for_and_stays(house):
 
 def test_a_tenants_domain_has_its_own_key(house):
     house.workspace("house", "smailor.test")
-    own = domains.signing_key(house.database, domain="smailor.test", sealer=house.sealer)
+    own = signing_key(house.database, domain="smailor.test", sealer=house.sealer)
     assert service_key(house.database, domain="smailor.test", sealer=house.sealer, now=house.now) == own
     assert not any("_domainkey" in name for _, name in records(house))
 

@@ -252,7 +252,7 @@ class Service:
 
     def all_outside(self, word: str) -> list[Kept]:
         found = []
-        for file in sorted(Path(self.endpoints["internet"]["maildir"]).glob("*.eml")):
+        for file in sorted(Path(self.endpoints["internet"]["maildir"]).glob("[!.]*.eml")):
             content = file.read_bytes()
             if word.encode() in content:
                 found.append(Kept(content, json.loads(file.with_suffix(".json").read_text())))

@@ -28,6 +28,12 @@ class AliasForm(FlaskForm):  # type: ignore[misc]
     )
 
 
+class SenderForm(FlaskForm):  # type: ignore[misc]
+    """A further sender: an inbox's address, or `@domain` for all of a domain."""
+
+    sender = StringField("Let it send as", validators=[InputRequired("Choose an inbox or a domain."), Length(max=320)])
+
+
 class AppPasswordForm(FlaskForm):  # type: ignore[misc]
     """A new app password."""
 

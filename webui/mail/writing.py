@@ -6,7 +6,8 @@ from flask import Response, flash, make_response, redirect, render_template, req
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.errors import InvalidInput, NotFound, SmailorError, TemporaryFailure
-from smailor.mailboxes import service as mailboxes
+from smailor.mailboxes import sender_rights
+from smailor.mailboxes.sender_rights import Sender
 from smailor.mailboxes.service import InboxView
 from webui.access import signed_in
 from webui.context import context
@@ -29,7 +30,7 @@ def compose(address: str) -> Response:
     """Open the composer, empty or begun: `?reply=UID`, `?reply_all=UID`, `?forward=UID`, `?draft=UID` of `?folder=`."""
     inbox = inbox_view(address)
     senders = _senders(inbox)
-    draft = Draft(sender=senders[0], to=request.args.get("to", "")[:2000], key=composing.new_key())
+    draft = Draft(sender=senders[0].address, to=request.args.get("to", "")[:2000], key=composing.new_key())
     try:
         begun = _begun(inbox, senders)
     except TemporaryFailure as error:
@@ -49,7 +50,9 @@ def send(address: str) -> Response | Redirect:
     keep = "save" in request.form
     try:
         uploads = _uploads()
-        outgoing = composing.compose(draft, sender_name=inbox.name, uploads=uploads, now=context().clock())
+        outgoing = composing.compose(
+            draft, sender_name=_name(draft, senders, inbox), uploads=uploads, now=context().clock()
+        )
     except InvalidInput as error:
         if keep and error.field in {"to", "cc", "bcc"}:
             return _keep_draft(inbox, draft, senders)
@@ -100,9 +103,9 @@ def _settle(connection: Any) -> None:
         pass  # the message is gone or the folder renumbered: a missing arrow is no reason to alarm anybody
 
 
-def _keep_draft(inbox: InboxView, draft: Draft, senders: tuple[str, ...]) -> Response | Redirect:
+def _keep_draft(inbox: InboxView, draft: Draft, senders: tuple[Sender, ...]) -> Response | Redirect:
     try:
-        raw = composing.draft_message(draft, sender_name=inbox.name, now=context().clock())
+        raw = composing.draft_message(draft, sender_name=_name(draft, senders, inbox), now=context().clock())
         with opened(inbox) as connection:
             connection.append(Role.DRAFTS, raw, now=context().clock(), flags=[b"\\Seen", b"\\Draft"])
             if request.form.get("mode") == "draft":
@@ -113,7 +116,7 @@ def _keep_draft(inbox: InboxView, draft: Draft, senders: tuple[str, ...]) -> Res
     return _done()
 
 
-def _begun(inbox: InboxView, senders: tuple[str, ...]) -> Draft | None:
+def _begun(inbox: InboxView, senders: tuple[Sender, ...]) -> Draft | None:
     mode = next((mode for mode in ("reply", "reply_all", "forward", "draft") if mode in request.args), None)
     if mode is None:
         return None
@@ -125,17 +128,19 @@ def _begun(inbox: InboxView, senders: tuple[str, ...]) -> Draft | None:
     if text is None:
         text = plain.from_html(sanitise_html(view.html or "", images="block"))
     if mode == "draft":
-        return answering.reopen(view, own=senders, text=text)
+        return answering.reopen(view, own=[sender.address for sender in senders], text=text)
+    # Whom one may send as is not oneself: their addresses stay among the recipients, and are not taken by default.
+    own = [sender.address for sender in senders if sender.own]
     if mode == "forward":
-        return answering.forward(view, own=senders, text=text)
-    return answering.reply(view, own=senders, everybody=mode == "reply_all", quote=answering.quoted(view, text))
+        return answering.forward(view, own=own, text=text)
+    return answering.reply(view, own=own, everybody=mode == "reply_all", quote=answering.quoted(view, text))
 
 
-def _typed(senders: tuple[str, ...]) -> Draft:
+def _typed(senders: tuple[Sender, ...]) -> Draft:
     values = {name: request.form.get(name, "") for name in _FIELDS}
     sender = request.form.get("sender", "")
     return Draft(
-        sender=sender if sender in senders else senders[0],
+        sender=sender if any(sender == known.address for known in senders) else senders[0].address,
         references=message_ids(request.form.get("references", "")),
         **values,
     )
@@ -147,10 +152,15 @@ def _uploads() -> tuple[Upload, ...]:
     return tuple(Upload(file.filename or "", file.mimetype, file.read()) for file in files)
 
 
-def _senders(inbox: InboxView) -> tuple[str, ...]:
-    """The addresses that this inbox may send as; patterns such as a catch-all's are nothing to choose."""
-    found = mailboxes.sender_addresses(context().database, login=inbox.address)
-    return tuple(address for address in found if not address.startswith(("@", "*"))) or (inbox.address,)
+def _senders(inbox: InboxView) -> tuple[Sender, ...]:
+    """The addresses that this inbox may send as, its own first."""
+    found = sender_rights.senders(context().database, login=inbox.address)
+    return found or (Sender(inbox.address, inbox.name, own=True),)
+
+
+def _name(draft: Draft, senders: tuple[Sender, ...], inbox: InboxView) -> str:
+    """The name in From: the other inbox's where the message is sent as that one, else the inbox's own."""
+    return next((sender.name for sender in senders if sender.address == draft.sender), "") or inbox.name
 
 
 def _why(result: Result) -> tuple[str, ...]:
@@ -180,7 +190,7 @@ def _done() -> Response | Redirect:
 def _page(
     inbox: InboxView,
     draft: Draft,
-    senders: tuple[str, ...],
+    senders: tuple[Sender, ...],
     *,
     errors: dict[str, str] | None = None,
     problems: tuple[str, ...] = (),

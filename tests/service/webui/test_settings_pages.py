@@ -4,7 +4,7 @@ import re
 
 from smailor.accounts import app_passwords
 from smailor.domains import service as domains
-from smailor.mailboxes import aliases
+from smailor.mailboxes import aliases, sender_rights
 from smailor.mailboxes import service as mailboxes
 
 
@@ -120,6 +120,95 @@ def test_another_tenants_alias_cannot_be_deleted(browser, acme, database):
     browser.log_in("owner@acme.test")
     browser.post("/w/acme/aliases/delete", page="/w/acme/inboxes/", source="a@other.test", target="b@other.test")
     assert len(aliases.list_aliases(database, workspace="other")) == 1
+
+
+def test_an_inbox_is_let_send_as_another_one_and_as_a_domain_and_not_any_more(browser, acme, database):
+    acme.inbox("acme", "boss@acme.test")
+    browser.log_in("owner@acme.test")
+    page = "/w/acme/inboxes/owner@acme.test"
+    assert f'href="{page}"' in shown(browser.get("/w/acme/inboxes/"))
+    for sender, said in (("boss@acme.test", "boss@acme.test"), ("@acme.test", "Any address @acme.test")):
+        assert f'<option value="{sender}"' in shown(browser.get(page))
+        answer = shown(browser.post(f"{page}/senders", page=page, sender=sender))
+        assert said in answer
+        assert f'<option value="{sender}"' not in answer
+    assert [right.sender for right in sender_rights.list_rights(database, workspace="acme")] == [
+        "@acme.test",
+        "boss@acme.test",
+    ]
+    for words in ("can no longer send as boss@acme.test", "gone already"):
+        assert words in shown(browser.post(f"{page}/senders/remove", page=page, sender="boss@acme.test"))
+    assert [right.sender for right in sender_rights.list_rights(database, workspace="acme")] == ["@acme.test"]
+
+
+def test_a_sender_that_cannot_be_given_is_said_beside_the_field(browser, acme, database):
+    acme.inbox("other", "theirs@other.test")
+    acme.inbox("acme", "boss@acme.test")
+    acme.claim("acme", "claimed.test")
+    browser.log_in("owner@acme.test")
+    page = "/w/acme/inboxes/owner@acme.test"
+    browser.post(f"{page}/senders", page=page, sender="boss@acme.test")
+    for sender, words in (
+        ("", "Choose an inbox or a domain."),
+        ("owner@acme.test", "own address"),
+        ("boss@acme.test", "already"),
+        ("theirs@other.test", "Acme has no domain other.test."),
+        ("@other.test", "Acme has no domain other.test."),
+        ("@claimed.test", "not verified"),
+        ("<script>", "name@example.com"),
+        ("x" * 400, "longer than 320"),
+    ):
+        answer = browser.post(f"{page}/senders", page=page, sender=sender)
+        body = answer.get_data(as_text=True)
+        assert answer.status_code == 422, sender
+        assert 'id="sender-error"' in body
+        assert words in body
+        assert "<script>" not in body
+    assert [right.sender for right in sender_rights.list_rights(database, workspace="acme")] == ["boss@acme.test"]
+
+
+def test_another_tenants_inbox_gets_and_loses_nothing(browser, acme, database):
+    acme.inbox("other", "theirs@other.test")
+    acme.inbox("other", "boss@other.test")
+    given = {"workspace": "other", "login": "theirs@other.test", "sender": "boss@other.test"}
+    sender_rights.allow(database, **given, now=acme.now)
+    browser.log_in("owner@acme.test")
+    home = "/w/acme/inboxes/"
+    for path in ("/w/acme/inboxes/theirs@other.test", "/w/other/inboxes/theirs@other.test", "/w/acme/inboxes/nonsense"):
+        assert browser.get(path).status_code == 404
+        for action in ("senders", "senders/remove"):
+            assert browser.post(f"{path}/{action}", page=home, sender="boss@other.test").status_code == 404
+    page = "/w/acme/inboxes/owner@acme.test"
+    browser.post(f"{page}/senders/remove", page=page, sender="boss@other.test")
+    assert len(sender_rights.list_rights(database, workspace="other")) == 1
+
+
+def test_whoever_may_only_look_sees_rights_without_forms(browser, acme, database):
+    acme.inbox("acme", "boss@acme.test")
+    page = "/w/acme/inboxes/owner@acme.test"
+    browser.log_in("reader@acme.test")
+    assert "Nothing else" in shown(browser.get(page))
+    right = {"workspace": "acme", "login": "owner@acme.test", "sender": "boss@acme.test"}
+    sender_rights.allow(database, **right, now=acme.now)
+    body = shown(browser.get(page))
+    assert "boss@acme.test" in body
+    assert "/senders" not in body
+
+
+def test_the_composer_offers_every_sender_by_name_and_takes_no_other(browser, acme, database):
+    mailboxes.create_inbox(database, workspace="acme", address="boss@acme.test", name="The Boss", now=acme.now)
+    mailboxes.create_inbox(database, workspace="acme", address="hr@acme.test", name="HR", now=acme.now)
+    right = {"workspace": "acme", "login": "owner@acme.test", "sender": "boss@acme.test"}
+    sender_rights.allow(database, **right, now=acme.now)
+    browser.log_in("owner@acme.test")
+    page = shown(browser.get("/compose/owner@acme.test"))
+    assert "Somebody &lt;owner@acme.test&gt;" in page
+    assert "The Boss &lt;boss@acme.test&gt;" in page
+    assert "hr@acme.test" not in page
+    answer = browser.post("/compose/owner@acme.test", sender="boss@acme.test", to="nonsense", send="1")
+    assert '<option value="boss@acme.test" selected' in answer.get_data(as_text=True)
+    answer = browser.post("/compose/owner@acme.test", sender="hr@acme.test", to="nonsense", send="1")
+    assert '<option value="owner@acme.test" selected' in answer.get_data(as_text=True)
 
 
 def test_an_app_password_is_shown_once_with_what_a_mail_program_needs(browser, acme, database):

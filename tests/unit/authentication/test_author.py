@@ -1,5 +1,8 @@
 """Which From fields name exactly one mailbox, and which could be read in two ways."""
 
+import time
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,3 +114,28 @@ def test_any_octets_are_read_or_refused(value):
     except InvalidInput:
         return
     assert author.address.domain.name.isascii()
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"(",
+        b"()",
+        b'"',
+        b'\\"',
+        b"<",
+        b"a@b.example,",
+        b"@",
+        b"=?utf-8?q?=40?= ",
+        b"=?utf-8?b?",
+        b"a:b;",
+        b"\r\n ",
+        b"\xff",
+    ],
+)
+def test_no_field_takes_long(piece):
+    for size in (MAX_OCTETS, 100_000):
+        started = time.process_time()
+        with suppress(InvalidInput):
+            parse_author((piece * size)[: size - 20] + b" <ada@acme.test>")
+        assert time.process_time() - started < 1

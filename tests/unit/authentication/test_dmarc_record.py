@@ -1,5 +1,7 @@
 """DMARC policy records: what is well-formed counts, what is not falls back to the default, and nothing raises."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,3 +104,14 @@ def test_several_records_are_none() -> None:
 def test_no_record_makes_it_raise(data: bytes) -> None:
     record = parse_record(data)
     assert record is None or isinstance(record.policy, Policy)
+
+
+@pytest.mark.parametrize(
+    "piece", [b";", b"=", b" ", b"rua=mailto:a@b.example,", b"p=none;", b"rua=" + b"," * 20, b"!1", b"\xff", b"p"]
+)
+def test_no_record_takes_long(piece: bytes) -> None:
+    data = (b"v=DMARC1; p=reject; rua=" + piece * 65_536)[:65_535]
+    started = time.process_time()
+    parse_record(data)
+    parse_record(data[:16_384])
+    assert time.process_time() - started < 1

@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smailor.authentication import AuthenticationResult, authenticate
-from smailor.authentication.authentication_results import parse
+from smailor.authentication import AuthenticationResult, arc, authenticate
+from smailor.authentication.arc import ArcStatus
+from smailor.authentication.authentication_results import MethodResult, parse
 from smailor.authentication.dkim import sign
 from smailor.authentication.dmarc_record import Policy
 from smailor.authentication.evaluate import Envelope, Evaluation
@@ -189,6 +190,17 @@ def test_one_silent_domain_spoils_nothing_else() -> None:
         slow.released.set()
     assert result.spf.status is SpfStatus.TEMPERROR
     assert result.dmarc.aligned_by == ("dkim",)
+
+
+def test_a_chain_whose_key_cannot_be_had_is_told_as_a_failure() -> None:
+    """Others know no temporary failure of ARC (RFC 8617 section 5.2.1); the reason tells."""
+    identity = {"domain": "list.example", "selector": "s", "authserv_id": "mx.list.example"}
+    sealed = arc.seal(MESSAGE, key=KEY, results=[MethodResult("dmarc", "pass")], now=NOW, **identity) + MESSAGE
+    result = check(sealed, resolver=FakeResolver(RECORDS, failing=["s._domainkey.list.example"]))
+    assert result.arc.status is ArcStatus.TEMPERROR
+    [told] = [found for found in parse(result.header("mx").partition(":")[2].encode()).results if found.method == "arc"]
+    assert told.result == "fail"
+    assert "arc=fail (ARC-Message-Signature 1: the key could not be fetched" in " ".join(result.header("mx").split())
 
 
 @pytest.mark.parametrize(

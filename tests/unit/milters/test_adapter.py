@@ -3,6 +3,7 @@
 import pytest
 
 from milters import adapter
+from milters.socket_file import socket_path
 from milters.tenant import Reply
 from smailor.errors import ConfigError
 
@@ -10,7 +11,7 @@ from smailor.errors import ConfigError
 @pytest.mark.parametrize("address", ["inet:127.0.0.1:1", "unix:relative", "/path/alone", "", "unix:/" + "x" * 107])
 def test_a_socket_that_cannot_work_is_a_configuration_error(address):
     with pytest.raises(ConfigError):
-        adapter.socket_path(address)
+        socket_path(address)
 
 
 def test_replies_are_one_printable_line_with_percent_signs_doubled():

@@ -7,6 +7,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from milters.dmarc import MAX_KEPT_OCTETS, DmarcTenant
 from milters.tenant import Action, AddHeader, Arrival, Envelope, RemoveHeader
+from smailor.authentication import arc
+from smailor.authentication.authentication_results import MethodResult, Property
 from smailor.authentication.dkim import sign
 from smailor.authentication.trust import Trust
 from smailor.authentication.verify import split_message
@@ -25,6 +27,7 @@ RECORDS = {
     ("lax.example", "TXT"): ["v=spf1 -all"],
     ("_dmarc.lax.example", "TXT"): ["v=DMARC1; p=none"],
     ("old.example", "A"): ["192.0.2.10"],
+    ("s._domainkey.list.example", "TXT"): [f"v=DKIM1; p={public(KEY)}"],
 }
 BODY = b"Hello\r\n"
 
@@ -163,6 +166,52 @@ def test_a_known_forwarder_is_let_in_with_the_reason(author, failing):
     [reason] = added(verdict, "X-Smailor-DMARC")
     assert reason.endswith(", accepted: 198.51.100.66 is a known forwarder")
     assert not added(verdict, "X-Smailor-Quarantine")
+
+
+def forwarded(author: str = "ada@good.example", found: str = "pass") -> list[tuple[str, bytes]]:
+    """The header of a message that a list has sealed, as a milter is shown it."""
+    message = b"From: " + author.encode() + b"\r\nSubject: [list] Hello\r\n\r\n" + BODY
+    results = [MethodResult("dmarc", found, (Property("header", "from", author.partition("@")[2]),))]
+    identity = {"domain": "list.example", "selector": "s", "key": KEY, "authserv_id": "mx.list.example"}
+    sealed = arc.seal(message, results=results, now=NOW, **identity) + message
+    return [(name, value.replace(b"\r\n", b"\n")) for name, value in split_message(sealed)[0]]
+
+
+SEALER = Trust.of(sealers=["list.example"], forwarders=[])
+LIST = {"client_ip": "198.51.100.66", "mail_from": "bounces@list.example"}
+
+
+@pytest.mark.parametrize("author", ["ada@good.example", "ada@junk.example"])
+def test_a_trusted_sealer_s_pass_lets_in_what_the_policy_would_not(author):
+    verdict = judge(forwarded(author), trust=SEALER, **LIST)
+    assert verdict.action is Action.ACCEPT
+    [told] = added(verdict, "X-Smailor-DMARC")
+    domain = author.partition("@")[2]
+    assert told.endswith(f"accepted: list.example is a trusted ARC sealer and found dmarc=pass for {domain}")
+    assert not added(verdict, "X-Smailor-Quarantine")
+    assert "dmarc=fail" in added(verdict, "Authentication-Results")[0], "what we have found ourselves is not hidden"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"header": forwarded(), "trust": Trust.of(sealers=["other.example"], forwarders=[])},
+        {"header": forwarded(found="fail"), "trust": SEALER},
+        {"header": forwarded(), "trust": SEALER, "body": b"Pay to the other account\r\n"},
+        {"header": [("From", b" eve@good.example"), *forwarded()[:3]], "trust": SEALER},
+    ],
+    ids=["an untrusted sealer", "it found no pass", "another body", "another author"],
+)
+def test_a_seal_that_proves_nothing_lets_nothing_in(wrong):
+    verdict = judge(**wrong, **LIST)
+    assert (verdict.action, verdict.reply.code) == (Action.REFUSE, 550)
+
+
+def test_while_a_trusted_sealer_s_key_cannot_be_had_the_message_waits():
+    key_name = "s._domainkey.list.example"
+    verdict = judge(forwarded(), trust=SEALER, failing=[key_name], **LIST)
+    assert (verdict.action, verdict.reply.code) == (Action.TRY_LATER, 451)
+    assert judge(forwarded(), failing=[key_name], **LIST).action is Action.REFUSE, "nobody trusts that sealer"
 
 
 def test_fields_in_our_name_are_removed_from_the_last_up_and_others_stay():

@@ -4,7 +4,7 @@ import pytest
 
 from milters.keys import FRESH_SECONDS, KeyStore, SenderRights
 from smailor.domains.dkim_keys import Algorithm, generate_key_pair
-from smailor.domains.service import SigningKey
+from smailor.domains.signing_keys import SigningKey
 from smailor.errors import TemporaryFailure
 
 

@@ -33,10 +33,18 @@ class Keys:
             domain == "acme.test"
         )
 
+    def missing(self, domain):
+        return TemporaryFailure(f"{domain} has no signing key")
+
 
 class Rights:
     def may_send_as(self, login, address):
         return login == LOGIN and address in {LOGIN, "sales@acme.test", "ada@keyless.test"}
+
+
+class Privacy:
+    def hides_client(self, domain):
+        return True
 
 
 @pytest.fixture
@@ -47,7 +55,9 @@ def keys():
 @pytest.fixture
 def judge(keys):
     """Return what becomes of a message with these header fields."""
-    tenant = SigningTenant(keys=keys, rights=Rights(), now=lambda: NOW, draw_id=lambda: "unique")
+    tenant = SigningTenant(
+        keys=keys, rights=Rights(), privacy=Privacy(), hostname="mx.test", now=lambda: NOW, draw_id=lambda: "unique"
+    )
 
     def judge(fields, *, login=LOGIN, sender=LOGIN):
         conversation = tenant.begin(Arrival())

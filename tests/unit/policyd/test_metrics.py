@@ -2,8 +2,9 @@
 
 import pytest
 
-from policyd.metrics import Metrics, Reading
-from policyd.scrape import respond
+from policyd.metrics import Metrics
+from smailor.metrics import Reading
+from smailor.scrape import respond
 
 
 def test_page_has_counts_readings_and_a_cumulative_histogram() -> None:

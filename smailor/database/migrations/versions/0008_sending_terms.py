@@ -8,7 +8,7 @@ from alembic import op
 from smailor.database.base import BigInt, UtcDateTime
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 
 NOW: Mapping[str, str] = {"sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now')", "postgresql": "now()"}
 FALSE: Mapping[str, str] = {"sqlite": "0", "postgresql": "false"}

@@ -1,0 +1,94 @@
+"""One inbox's page for those who manage the workspace: as whom it may send beside itself."""
+
+from typing import Any
+
+from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as Redirect
+
+from smailor.accounts.permissions import Permission
+from smailor.domains import service as domains
+from smailor.errors import Conflict, InvalidInput, NotFound
+from smailor.mailboxes import sender_rights
+from smailor.mailboxes import service as mailboxes
+from smailor.mailboxes.service import InboxView
+from webui.access import requires
+from webui.context import context
+from webui.inboxes.forms import SenderForm
+from webui.inboxes.views import blueprint
+
+
+@blueprint.get("/w/<slug>/inboxes/<address>")
+@requires(Permission.VIEW_INBOXES)
+def show(slug: str, address: str) -> Response:
+    """Show an inbox and its rights."""
+    return _page(slug, _inbox(slug, address), SenderForm(formdata=None))
+
+
+@blueprint.post("/w/<slug>/inboxes/<address>/senders")
+@requires(Permission.MANAGE_INBOXES)
+def allow(slug: str, address: str) -> Response | Redirect:
+    """Let the inbox send as another one, or as any address of a domain."""
+    inbox = _inbox(slug, address)
+    form = SenderForm()
+    if form.validate_on_submit():
+        try:
+            right = sender_rights.allow(
+                context().database,
+                workspace=slug,
+                login=inbox.address,
+                sender=form.sender.data,
+                now=context().clock(),
+            )
+        except (InvalidInput, Conflict, NotFound) as error:
+            said = str(error.message if isinstance(error, InvalidInput) else error)
+            form.sender.errors = [f"{said[:1].upper()}{said[1:]}."]
+        else:
+            flash(f"{right.login} may now send as {_spoken(right.sender)}.", "done")
+            return redirect(url_for("inboxes.show", slug=slug, address=inbox.address))
+    return _page(slug, inbox, form, code=422)
+
+
+@blueprint.post("/w/<slug>/inboxes/<address>/senders/remove")
+@requires(Permission.MANAGE_INBOXES)
+def disallow(slug: str, address: str) -> Redirect:
+    """Take such a right away; the next message is refused."""
+    inbox = _inbox(slug, address)
+    sender = request.form.get("sender", "")
+    try:
+        sender_rights.disallow(context().database, workspace=slug, login=inbox.address, sender=sender)
+        flash(f"{inbox.address} can no longer send as {_spoken(sender)}.", "done")
+    except (InvalidInput, NotFound):
+        flash("That right was gone already.", "info")
+    return redirect(url_for("inboxes.show", slug=slug, address=inbox.address))
+
+
+def _inbox(slug: str, address: str) -> InboxView:
+    try:
+        return mailboxes.inbox(context().database, workspace=slug, address=address)
+    except InvalidInput:
+        abort(404)
+
+
+def _spoken(sender: str) -> str:
+    return f"any address {sender}" if sender.startswith("@") else sender
+
+
+def _page(slug: str, inbox: InboxView, form: SenderForm, *, code: int = 200) -> Response:
+    database = context().database
+    rights = sender_rights.list_rights(database, workspace=slug, login=inbox.address)
+    verified = {domain.name for domain in domains.list_domains(database, workspace=slug) if domain.verified_at}
+    others = mailboxes.list_inboxes(database, workspace=slug)
+    taken = {inbox.address, *(right.sender for right in rights)}
+    values: dict[str, Any] = {
+        "slug": slug,
+        "inbox": inbox,
+        "form": form,
+        "rights": rights,
+        "verified": verified,
+        "names": {other.address: other.name for other in others},
+        "domain_choices": [f"@{name}" for name in sorted(verified) if f"@{name}" not in taken],
+        "inbox_choices": [
+            other for other in others if other.address not in taken and other.address.rpartition("@")[2] in verified
+        ],
+    }
+    return make_response(render_template("inboxes/show.html", **values), code)
