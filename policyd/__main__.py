@@ -22,6 +22,7 @@ from smailor.errors import SmailorError
 from smailor.metrics import Reading
 from smailor.sending.plans import plans_of, schedule_of
 from smailor.sending.service import SendingService
+from smailor.sending.sightings import Sightings
 from smailor.sending.terms_service import DatabaseTerms
 
 STOP_SECONDS = 2.5
@@ -57,7 +58,8 @@ async def run(settings: Settings) -> None:
     """
     service = SendingService(settings.database.url, terms_reader(settings), leasing=True)
     metrics = Metrics()
-    answers = Answers(service, metrics)
+    sightings = Sightings(settings.database.url)
+    answers = Answers(service, metrics, sightings.note)
     server = PolicyServer(answers, metrics)
     metrics.readings = [
         Reading("smailor_policyd_connections", "Connections open.", "gauge", lambda: server.connections),
@@ -89,6 +91,7 @@ async def run(settings: Settings) -> None:
         await server.stop(STOP_SECONDS)
         await lookups.stop()
         await asyncio.to_thread(service.close, CLOSE_SECONDS)
+        await asyncio.to_thread(sightings.close, CLOSE_SECONDS)
     log.event(logger, logging.INFO, None, "stopped")
 
 
@@ -97,7 +100,7 @@ def terms_reader(settings: Settings) -> DatabaseTerms:
     return DatabaseTerms(
         plans=plans_of(settings),
         schedule=schedule_of(settings),
-        contact=settings.service.postmaster,
+        contact=settings.service.contact,
         public_url=settings.web.public_url,
     )
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Protocol
 
@@ -41,14 +42,16 @@ class Answers:
     Args:
         decider: decides.
         metrics: counts.
+        note: is told accounts and the addresses that they send from.
 
     Attributes:
         waiting: how many requests the decider has not answered yet.
     """
 
-    def __init__(self, decider: Decider, metrics: Metrics) -> None:
+    def __init__(self, decider: Decider, metrics: Metrics, note: Callable[[str, str], None] | None = None) -> None:
         self._decider = decider
         self._metrics = metrics
+        self._note = note
         self._loop = asyncio.get_running_loop()
         self._guard = threading.Lock()
         self._decided: deque[tuple[PolicyRequest, Future[Decision], asyncio.Future[bytes]]] = deque()
@@ -75,6 +78,8 @@ class Answers:
         if question is None:
             self._metrics.decisions.add("not_asked")
             return protocol.DUNNO
+        if self._note is not None and question.phase is Phase.PEEK:
+            self._note(str(question.account), request.client_address)
         answer: asyncio.Future[bytes] = self._loop.create_future()
         self.waiting += 1
         decision = self._decider.submit(question, words)

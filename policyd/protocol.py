@@ -121,6 +121,7 @@ class PolicyRequest(NamedTuple):
         recipient: envelope recipient, at RCPT (later only where there is just one).
         recipient_count: recipients accepted, at DATA and END-OF-MESSAGE; 0 otherwise.
         size: octets, as announced in MAIL FROM (0: not announced), the true size at END-OF-MESSAGE.
+        client_address: the IP address that the client connects from.
     """
 
     protocol_state: str
@@ -131,6 +132,7 @@ class PolicyRequest(NamedTuple):
     recipient: str = ""
     recipient_count: int = 0
     size: int = 0
+    client_address: str = ""
 
 
 class RequestReader:
@@ -196,11 +198,19 @@ class RequestReader:
             return None
         if found is None:
             return None
-        state, instance, queue_id, username, sender, recipient, count, size = layout.values(found)
+        state, instance, queue_id, username, sender, recipient, count, size, client = layout.values(found)
         if not state or not instance or len(instance) > MAX_INSTANCE_BYTES:
             return None
         return PolicyRequest(
-            state, instance, queue_id, username, sender, recipient, int(count) if count else 0, int(size) if size else 0
+            state,
+            instance,
+            queue_id,
+            username,
+            sender,
+            recipient,
+            int(count) if count else 0,
+            int(size) if size else 0,
+            client,
         )
 
     def end(self) -> None:
@@ -283,6 +293,7 @@ def _request(values: dict[bytes, bytes]) -> PolicyRequest:
         recipient=_text(values, b"recipient"),
         recipient_count=_number(values, b"recipient_count"),
         size=_number(values, b"size"),
+        client_address=_text(values, b"client_address"),
     )
 
 

@@ -46,6 +46,7 @@ def test_a_request_of_postfix_is_read() -> None:
             recipient="",
             recipient_count=3,
             size=4096,
+            client_address="192.0.2.7",
         )
     ]
 
