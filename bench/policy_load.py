@@ -190,7 +190,8 @@ def main() -> None:
     outcome = drive(options.address, load, options.pid)
     sys.stdout.write(
         f"{outcome.per_second:,.0f} requests/s, p50 {outcome.latency_ms(0.5):.2f} ms,"
-        f" p99 {outcome.latency_ms(0.99):.2f} ms, {outcome.cpu_per_10k:.3f} s of processor time for 10,000, {dict(outcome.actions)}\n"
+        f" p99 {outcome.latency_ms(0.99):.2f} ms, {outcome.cpu_per_10k:.3f} s of processor time for 10,000,"
+        f" {dict(outcome.actions)}\n"
     )
 
 

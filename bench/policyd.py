@@ -46,9 +46,9 @@ class Case:
 
 CASES = (
     Case("1 connection, cold", Load(1, 5, 0, (), in_order=True), 1, cold=True),
-    Case("1 connection, warm", Load(1, 3, 2, WARM), 4),
-    Case("16 connections", Load(16, 3, 1.5, WARM), 30),
-    Case("100 connections", Load(100, 3, 1.5, WARM), 40),
+    Case("1 connection, warm", Load(1, 3, 8, WARM), 4),
+    Case("16 connections", Load(16, 3, 3, WARM), 30),
+    Case("100 connections", Load(100, 3, 3, WARM), 40),
 )
 COLD_ACCOUNTS = 1000
 CPU_BAR = 20

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
-from weakref import WeakValueDictionary
 
 from smailor.sending import leases
 from smailor.sending.decision import PERMITTED, Decision, SendingRequest, too_many_recipients
@@ -149,7 +148,8 @@ class Book:
         self._leasing = leasing
         self._routes: dict[str, Route] = {}
         self._older_routes: dict[str, Route] = {}
-        self._leases: WeakValueDictionary[str, Lease] = WeakValueDictionary()
+        self._leases: dict[str, Lease] = {}
+        self._older_leases: dict[str, Lease] = {}
         self._caps: dict[tuple[Cap, ...], tuple[Cap, ...]] = {}
         self._answers: dict[int, Decision] = {}
         self._older_answers: dict[int, Decision] = {}
@@ -223,7 +223,9 @@ class Book:
     def _lease(self, key: str, of: str, part: Sequence[Applied]) -> Lease:
         caps = tuple(leases.cap(applied.limit, applied.warm_up) for applied in part)
         caps = self._caps.setdefault(caps, caps)
-        lease = self._leases.get(key)
+        lease = self._leases.get(key) or self._older_leases.get(key)
+        if lease is not None:
+            self._leases[key] = lease
         if lease is None:
             lease = self._leases[key] = Lease(key, "" if key.endswith(f":{of}") else of, caps)
         elif lease.caps is not caps and lease.caps != caps:
@@ -286,6 +288,7 @@ class Book:
         """Take over what was decided and committed."""
         slot = int(trip.store_now) // SLOT_SECONDS
         until = leases.spend_until(trip.now, trip.store_now)
+        renew_at = trip.now + leases.RENEWED_AFTER * (until - trip.now)
         done = set()
         for item in trip.pending:
             again = item.waiting.name in done
@@ -302,17 +305,14 @@ class Book:
             lease.renewing = False
             lease.renew_at = lease.until  # where nothing was granted, this one runs out
         for lease, messages, recipients in trip.grants.values():
-            self._install(lease, messages, recipients, slot, until, trip.now)
-
-    def _install(self, lease: Lease, messages: int, recipients: int, slot: int, until: float, now: float) -> None:
-        if lease.slot != slot and (owed := lease.take_out()):
-            self._owed.append(owed)
-        lease.messages += messages
-        lease.recipients += recipients
-        lease.slot, lease.until = slot, until
-        lease.renew_at = now + leases.RENEWED_AFTER * (until - now)
-        lease.since, lease.spent_messages, lease.spent_recipients = now, 0, 0
-        self._due.setdefault(int(until) + 1, []).append(lease)
+            if lease.slot != slot and (owed := lease.take_out()):
+                self._owed.append(owed)
+            lease.messages += messages
+            lease.recipients += recipients
+            lease.slot, lease.until, lease.renew_at = slot, until, renew_at
+            lease.since, lease.spent_messages, lease.spent_recipients = trip.now, 0, 0
+        if trip.grants:
+            self._due.setdefault(int(until) + 1, []).extend(lease for lease, _, _ in trip.grants.values())
 
     def _unreserve(self, item: _Pending) -> None:
         for lease, slot in item.reserved:
@@ -350,7 +350,9 @@ class Book:
                 if lease.until <= now and (owed := lease.take_out()):
                     self._owed.append(owed)
         if now - self._routes_turned > MAX_AGE_SECONDS / 2:
+            # A lease was named by a route as late as the route was learned: it is never forgotten before.
             self._routes, self._older_routes, self._caps = {}, self._routes, {}
+            self._leases, self._older_leases = {}, self._leases
             self._routes_turned = now
         if len(self._answers) > MAX_ANSWERS or now - self._answers_turned > ANSWERED_THE_SAME_SECONDS:
             self._answers, self._older_answers = {}, self._answers
@@ -359,7 +361,7 @@ class Book:
 
     def give_back_all(self) -> None:
         """Empty all leases, for the end of the process."""
-        for lease in list(self._leases.values()):
+        for lease in self._known():
             lease.until = 0.0
             if owed := lease.take_out():
                 self._owed.append(owed)
@@ -367,4 +369,7 @@ class Book:
     @property
     def held(self) -> int:
         """How many leases hold something."""
-        return sum(1 for lease in list(self._leases.values()) if lease.messages)
+        return sum(1 for lease in self._known() if lease.messages)
+
+    def _known(self) -> list[Lease]:
+        return list((self._older_leases | self._leases).values())

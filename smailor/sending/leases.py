@@ -73,7 +73,6 @@ class Lease:
     """
 
     __slots__ = (
-        "__weakref__",
         "caps",
         "key",
         "messages",

@@ -26,6 +26,7 @@ _READ: Final = f"SELECT key, counts FROM sending_counts WHERE key = ANY({_KEYS})
 _STATEMENTS: Final = {
     b"begin": "BEGIN",
     b"commit": "COMMIT",
+    b"rollback": "ROLLBACK",
     b"read": _READ,
     b"lock": f"{_READ} FOR UPDATE",
     b"now": "SELECT extract(epoch FROM clock_timestamp())::float8::text, generation::text FROM sending_terms",
@@ -33,6 +34,8 @@ _STATEMENTS: Final = {
     " WHERE sending_counts.key = rows.key",
     b"add": f"INSERT INTO sending_counts (key, day, counts) {_ROWS}",
 }
+_ROLLBACK: Final = [(b"rollback", ())]
+"""Not by a cursor, which would deallocate all statements with it."""
 _TEXT, _BINARY = 0, 1
 _UNIQUE_VIOLATION: Final = "23505"
 _MAX_SECONDS: Final = 8
@@ -83,14 +86,14 @@ class PostgresqlStore:
             try:
                 changed = sorted(work(batch))
             except BaseException:
-                self.connection.rows("ROLLBACK")
+                _ask(driver, _ROLLBACK)
                 raise
             try:
                 self._write(driver, batch, changed, known)
             except _Refused as error:
                 if error.code != _UNIQUE_VIOLATION:
                     raise
-                self.connection.rows("ROLLBACK")
+                _ask(driver, _ROLLBACK)
                 return False
         except psycopg.Error as error:
             self.connection.close()

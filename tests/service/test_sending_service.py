@@ -17,9 +17,11 @@ from smailor.database import plain, schema
 from smailor.database.engine import Database
 from smailor.errors import TemporaryFailure
 from smailor.sending import counter
+from smailor.sending.book import Stale
 from smailor.sending.decision import Decision, Phase, SendingRequest
 from smailor.sending.limits import HOUR, MESSAGES, TODAY, Limit
 from smailor.sending.service import SendingService
+from smailor.sending.store import Batch
 from smailor.sending.stores import open_store
 from smailor.sending.terms import FixedTerms
 
@@ -224,6 +226,26 @@ def test_different_recipients_of_a_day_are_counted_exactly(database: Database) -
         now.time += timedelta(days=1)
     for service in services:
         service.close()
+
+
+def test_work_that_fails_leaves_nothing_and_the_store_goes_on(database: Database) -> None:
+    """As when the terms turn out to have changed."""
+
+    def charge(batch: Batch) -> list[str]:
+        batch.tallies["account:a@x.test"].add(1, 1)
+        return ["account:a@x.test"]
+
+    def change_of_terms(batch: Batch) -> list[str]:
+        charge(batch)
+        raise Stale(batch.generation)
+
+    store = open_store(database.url)
+    for _ in range(3):
+        with pytest.raises(Stale):
+            store.transact(["account:a@x.test"], change_of_terms)
+        store.transact(["account:a@x.test"], charge)
+    assert store.peek(["account:a@x.test"]).tallies["account:a@x.test"].totals[0] == 3
+    store.close()
 
 
 def test_counts_of_days_ago_are_deleted(database: Database) -> None:
