@@ -8,18 +8,12 @@ and again after a failure. The same guarantees as `smailor.database.engine` give
 import sqlite3
 from collections.abc import Sequence
 from typing import Any, LiteralString, Protocol, TypeAlias
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import psycopg
 
+from smailor.database.connecting import BUSY_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS, POSTGRESQL_OPTIONS
 from smailor.errors import ConfigError, TemporaryFailure
-
-BUSY_TIMEOUT_SECONDS = 10
-CONNECT_TIMEOUT_SECONDS = 5
-_POSTGRESQL_OPTIONS = (
-    "-c timezone=UTC -c lock_timeout=10s -c idle_in_transaction_session_timeout=30s"
-    " -c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
-)
 
 Row: TypeAlias = tuple[Any, ...]
 
@@ -79,8 +73,13 @@ class SqlitePlain:
         """
         if self._connection is None:
             try:
+                # mode=rw: a file that is not there is an error, not a new and empty database.
                 connection = sqlite3.connect(
-                    self._path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
+                    f"file:{quote(self._path)}?mode=rw",
+                    uri=True,
+                    timeout=BUSY_TIMEOUT_SECONDS,
+                    isolation_level=None,
+                    check_same_thread=False,
                 )
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=FULL")
@@ -124,7 +123,7 @@ class PostgresqlPlain:
         if self._connection is None or self._connection.closed:
             try:
                 self._connection = psycopg.connect(
-                    self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, options=_POSTGRESQL_OPTIONS
+                    self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS, options=POSTGRESQL_OPTIONS
                 )
             except psycopg.Error as error:
                 raise failure(error) from error

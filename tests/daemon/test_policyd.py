@@ -326,8 +326,9 @@ def test_two_thousand_connections_are_held_and_answered(pair: tuple[Daemon, Daem
 @pytest.mark.parametrize("pair", ["sqlite"], indirect=True)
 def test_a_place_that_is_taken_is_named(pair: tuple[Daemon, Daemon], tmp_path: Path) -> None:
     """One line on standard error, exit status 2, and the one who has the place keeps it."""
-    nothing = f"sqlite:///{tmp_path}/no/such/folder/smailor.db"
-    second = Daemon(tmp_path / "second", nothing, LIMIT, listen_on=pair[0].socket)
+    database_url = f"sqlite:///{tmp_path}/second.db"
+    schema.upgrade(Database(database_url))
+    second = Daemon(tmp_path / "second", database_url, LIMIT, listen_on=pair[0].socket)
     assert second.ended() == 2
     assert second.log().count("\n") == 1
     assert pair[0].socket in second.log()
