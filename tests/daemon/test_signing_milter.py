@@ -308,7 +308,7 @@ def test_a_socket_left_by_a_dead_process_is_taken_over_but_not_one_that_is_serve
 
 
 def test_a_socket_that_cannot_be_made_is_one_clear_line(start, lone):
-    milter = start(url_of(lone), socket=Path("/nowhere/signing.sock"))
+    milter = start(url_of(lone), socket=Path("/proc/nowhere/signing.sock"))
     assert milter.process.wait(20) == 1
     assert milter.log.count("\n") == 1
-    assert "milter socket /nowhere/signing.sock: cannot be made" in milter.log
+    assert "milter socket /proc/nowhere/signing.sock: cannot be made" in milter.log
