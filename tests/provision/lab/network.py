@@ -1,9 +1,10 @@
 """The network of the laboratory: a world of its own, with documentation addresses, and a way out for package archives.
 
-    this machine --(veth, 100.64.213.0/30)-- world: bridge `public` 198.51.100.1, 2001:db8:51::1 -- eth0 of each server
+    this machine --(veth, 100.64.213.0/30)-- world: bridge `public` 198.51.100.1, 2001:db8:51:1::1 -- eth0 of each server
                                                     bridge `private` (no address) -- eth1 of each server
 
-Everything lives in network namespaces named smailor-*. The tests themselves enter the world's: to the servers they are
+As at Hetzner, a server has one IPv4 address and an IPv6 network of its own, of which it uses the first address, and its
+IPv6 gateway is fe80::1. Everything lives in network namespaces named smailor-*. The tests themselves enter the world's: to the servers they are
 the outside, and may listen on port 25 or 53 there whatever this machine has on them. On the machine itself there is one veth,
 one nftables table and IPv4 forwarding, all taken back by `close`.
 """
@@ -16,7 +17,7 @@ from pathlib import Path
 WORLD = "smailor-world"
 UPLINK = "smailor-uplink"
 TABLE = "smailor_lab"
-PUBLIC4, PUBLIC6, PRIVATE = "198.51.100.{}", "2001:db8:51::{}", "10.77.0.{}"
+PUBLIC4, PUBLIC6, PRIVATE = "198.51.100.{}", "2001:db8:51:{}::1", "10.77.0.{}"
 WORLD4, WORLD6 = PUBLIC4.format(1), PUBLIC6.format(1)
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
 _CLONE_NEWNET = 0x40000000
@@ -48,6 +49,8 @@ class Network:
             inside("link", "set", bridge, "up")
         inside("address", "add", f"{WORLD4}/24", "dev", "public")
         inside("address", "add", f"{WORLD6}/64", "dev", "public", "nodad")
+        inside("address", "add", "fe80::1/64", "dev", "public", "nodad")
+        inside("route", "add", "2001:db8:51::/48", "dev", "public")
         self.enter()
         _FORWARD.write_text("1")
         _nft(TABLE, "198.51.100.0/24")
@@ -95,7 +98,7 @@ def plug_in(name: str, number: int) -> str:
         "link set eth0 up",
         "link set eth1 up",
         f"route add default via {WORLD4}",
-        f"-6 route add default via {WORLD6}",
+        "-6 route add default via fe80::1 dev eth0",
     ]
     for command in commands:
         ip("-n", namespace, *command.split())
@@ -115,12 +118,12 @@ def cut(name: str, *, off: bool) -> None:
 
 
 def ip(*arguments: str) -> None:
-    """Run ip(8)."""
+    """Run iproute2's `ip`."""
     subprocess.run(["ip", *arguments], check=True)
 
 
 def inside(*arguments: str) -> None:
-    """Run ip(8) in the world."""
+    """Run it in the world."""
     ip("-n", WORLD, *arguments)
 
 

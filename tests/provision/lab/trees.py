@@ -6,6 +6,7 @@ knows of networks or of Smailor.
 """
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -83,6 +84,7 @@ def _copy_host_settings(directory: Path) -> None:
     shutil.copy("/etc/resolv.conf", directory / "etc/resolv.conf")
 
 
+@functools.cache
 def _mirrors() -> tuple[str, str]:
     """The archive and the security archive that this machine's own apt uses."""
     done = subprocess.run(
