@@ -4,12 +4,12 @@ import click
 
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
-from smailor.database import revision, schema
+from smailor.database import revision, schema, views
 
 
 @click.group()
 def database() -> None:
-    """The database's schema."""
+    """The database's schema, and who may read its views."""
 
 
 @database.command("upgrade")
@@ -20,3 +20,12 @@ def database_upgrade(context: Context, as_json: bool) -> None:
     before = revision.current(context.bare_database)
     schema.upgrade(context.bare_database)
     show({"before": before, "now": revision.current(context.bare_database)}, as_json=as_json)
+
+
+@database.command("grant")
+@click.argument("role")
+@json_option
+@click.pass_obj
+def database_grant(context: Context, role: str, as_json: bool) -> None:
+    """Let a PostgreSQL role, that of Postfix and Dovecot, read the views."""
+    show({"granted": views.grant_reading(context.database, role)}, as_json=as_json)

@@ -12,21 +12,11 @@ from sqlalchemy.exc import DBAPIError
 
 from smailor.database import revision, schema
 from smailor.database.engine import Database
+from smailor.database.views import VIEWS
 from smailor.errors import Conflict, InvalidInput, PermissionDenied, TemporaryFailure
 from smailor.stack import machine
 from smailor.stack.layout import MAIL_UID
 from smailor.stack.variables import mail_role
-
-VIEWS = (
-    "mta_domains",
-    "mta_mailboxes",
-    "mta_aliases",
-    "mta_senders",
-    "mta_transports",
-    "mta_held",
-    "dovecot_users",
-    "dovecot_passwords",
-)
 
 
 def check_url(url: str) -> None:

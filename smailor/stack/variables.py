@@ -132,6 +132,8 @@ def _postfix(wishes: Wishes) -> Variables:
         "postfix_lmtp_socket": f"unix:{layout.socket('lmtp')}",
         "postfix_smtp_port": str(ports.of("internet")),
         "postfix_smtp_bind_address": "127.0.0.1",
+        # The small internet has no policy hosts.
+        "postfix_mta_sts": False,
         # The small internet's root is not signed.
         "postfix_dnssec_probe": "",
         "postfix_tls_chain_files": [str(layout.tls / "mail.key"), str(layout.tls / "mail.crt")],
@@ -170,6 +172,8 @@ def _dovecot(wishes: Wishes) -> Variables:
         "dovecot_mail_directory": str(layout.root / "mail"),
         "dovecot_attachment_directory": str(layout.root / "attachments"),
         "dovecot_auth_failure_delay": 0,
+        # An index is not worth a further package for a mailbox to try out.
+        "dovecot_search": False,
         # Everybody comes from 127.0.0.1 here; one person's mistake must not slow the others.
         "dovecot_auth_penalty": False,
         "dovecot_rspamd_controller": str(layout.root / "rspamd" / "learn" / "controller.sock"),
@@ -181,6 +185,9 @@ def _rspamd(wishes: Wishes) -> Variables:
     layout = wishes.layout
     return {
         "rspamd_milter_socket": str(layout.socket("rspamd")),
+        # Whom these sockets are for is decided by the directories around them.
+        "rspamd_milter_group": "postfix",
+        "rspamd_controller_group": "_rspamd",
         "rspamd_milter_tcp": layout.ports.at("rspamd"),
         "rspamd_controller_socket": str(layout.root / "rspamd" / "learn" / "controller.sock"),
         # The directory around it lets only the mail's own numeric user in, who has no group with a name.

@@ -37,10 +37,16 @@ def test_every_template_renders_with_every_variable_there(url, resolver):
             assert role.render(template).strip() or template.startswith("local.d/")
 
 
+SECRETS = {
+    "postfix": {"postfix_database_password": "x"},
+    "dovecot": {"dovecot_database_password": "x", "dovecot_doveadm_api_key": "x"},
+}
+
+
 @pytest.mark.parametrize("name", ["postfix", "dovecot", "rspamd", "redis", "unbound"])
-def test_production_defaults_alone_render(name):
-    """No secret is needed by these roles' files, so that `defaults/main.yml` is a complete example."""
-    role = Role(name, {})
+def test_production_defaults_and_the_secrets_render(name):
+    """Nothing else is needed, so that `defaults/main.yml` is a complete example."""
+    role = Role(name, SECRETS.get(name, {}))
     for template in role.templates():
         role.render(template)
 
@@ -50,10 +56,13 @@ def test_every_default_is_prefixed_documented_and_used(path):
     name = path.parts[-3]
     text = path.read_text()
     variables = yaml.safe_load(text)
-    templates = "".join(file.read_text() for file in path.parents[1].rglob("templates/**/*.j2"))
-    for variable in variables:
+    users = [
+        file for kind in ("templates", "tasks", "handlers", "vars") for file in path.parents[1].rglob(f"{kind}/**/*")
+    ]
+    uses = "".join(file.read_text() for file in users if file.is_file())
+    for variable in variables or ():
         assert variable.startswith(f"{name}_")
-        assert re.search(rf"\b{variable}\b", templates), f"{variable} is used by no template"
+        assert re.search(rf"\b{variable}\b", uses), f"{variable} is used by no template and no task"
 
 
 @pytest.mark.parametrize("path", sorted(ROLES.glob("*/templates")), ids=lambda path: path.parts[-2])
