@@ -319,17 +319,20 @@ class Book:
             lease.renewing = False
             lease.renew_at = lease.until  # where nothing was granted, this one runs out
             lease.low_messages = lease.low_recipients = -1
+        times: dict[float, tuple[float, float]] = {}
         for lease, granted in trip.grants.values():
             if lease.slot != slot and (owed := lease.take_out()):
                 self._owed.append(owed)
             lease.messages += granted.messages
             lease.recipients += granted.recipients
             lease.slot = slot
-            lease.until = until = leases.spend_until(trip.now, trip.store_now, granted.seconds)
-            lease.renew_at = trip.now + leases.RENEWED_AFTER * (until - trip.now)
+            if granted.seconds not in times:  # numbers that many leases share, for the memory that they take
+                until = leases.spend_until(trip.now, trip.store_now, granted.seconds)
+                times[granted.seconds] = (until, trip.now + leases.RENEWED_AFTER * (until - trip.now))
+            lease.until, lease.renew_at = times[granted.seconds]
             lease.low_messages, lease.low_recipients = ceil(lease.messages / LOW), ceil(lease.recipients / LOW)
             lease.since, lease.spent_messages, lease.spent_recipients = trip.now, 0, 0
-            self._due.setdefault(int(until) + 1, []).append(lease)
+            self._due.setdefault(int(lease.until) + 1, []).append(lease)
 
     def _unreserve(self, item: _Pending) -> None:
         for lease, slot in item.reserved:

@@ -171,3 +171,48 @@ def test_what_was_taken_back_counts_in_its_own_slot_alone() -> None:
     daemon.book.tidy(305.0)
     trip = daemon.book.prepare((), 305.0)
     assert [(owed.messages, owed.slot) for owed in trip.owed] == [(held, int(NOON + 297.2) // 300)]
+
+
+def held_at_the_end_of_a_slot() -> tuple[OneDaemon, Lease]:
+    """Return a daemon that has sent 200 messages, and its lease, which is to be renewed."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1_000_000))
+    name = 0
+    while name < 200 or not daemon.book.renewals:
+        name += 1
+        daemon.ask(name, 297.0 + name / 1000)
+    lease = daemon.book.route("ada").leases[0]  # type: ignore[union-attr]
+    assert lease.messages > 0
+    return daemon, lease
+
+
+def test_what_is_left_of_the_last_slot_is_not_mixed_with_what_is_granted_in_this_one() -> None:
+    """It goes back into the slot that it was counted in: spent now, it would be free again too early."""
+    daemon, lease = held_at_the_end_of_a_slot()
+    left, old = lease.messages, lease.slot
+    trip = daemon.book.prepare((), 301.0)
+    batch = batch_of(trip.keys, daemon.rows.items(), NOON + 301, 1)
+    trip.work(batch)
+    daemon.book.settle(trip)
+    assert lease.slot == old + 1
+    assert lease.messages == trip.grants[lease.key][1].messages
+    back = daemon.book.prepare((), 301.0)
+    assert [(owed.messages, owed.slot) for owed in back.owed] == [(left, old)]
+
+
+def test_what_was_reserved_in_the_last_slot_goes_back_into_that() -> None:
+    """Where the message is not sent in the end."""
+    daemon, lease = held_at_the_end_of_a_slot()
+    old = lease.slot
+    request = SendingRequest(ADA, Phase.CHARGE, "", ADA.domain, recipient_count=1)
+    item = daemon.book._reserve(
+        daemon.book.prepare((), 297.5),
+        Waiting(request, "ada", 9999, 297.5),
+        daemon.book.route("ada"),
+        1,  # type: ignore[arg-type]
+    )
+    assert item.reserved == [(lease, old)]
+    left, lease.slot = lease.messages, old + 1
+    daemon.book._unreserve(item)
+    assert lease.messages == left
+    assert [(owed.messages, owed.slot) for owed in daemon.book.prepare((), 301.0).owed] == [(1, old)]
