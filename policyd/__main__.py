@@ -125,7 +125,7 @@ def go_easy_on_threads_and_garbage() -> None:
 
     What lives long here has no cycles; looking through 100,000 leases again and again is what takes time.
     """
-    sys.setswitchinterval(0.0005)
+    sys.setswitchinterval(0.00005)
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
 

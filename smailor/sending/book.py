@@ -9,11 +9,12 @@ that was on its way charged: less may be sent then, never more.
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Final
 
 from smailor.sending import leases
 from smailor.sending.decision import PERMITTED, Decision, SendingRequest, too_many_recipients
-from smailor.sending.leases import Cap, Lease, Owed, Route
+from smailor.sending.leases import LOW, Cap, Lease, Owed, Route, Wanted
 from smailor.sending.store import Batch
 from smailor.sending.tally import SLOT_SECONDS, Tally
 from smailor.sending.terms import MAX_AGE_SECONDS, Applied, Terms, account_key
@@ -21,7 +22,12 @@ from smailor.sending.terms import MAX_AGE_SECONDS, Applied, Terms, account_key
 MAX_ANSWERS: Final = 50_000
 """Answers are repeated for five minutes, or for twice as many messages as this, whichever ends first."""
 ANSWERED_THE_SAME_SECONDS: Final = 300
-MAX_RETURNED: Final = 1000
+ALONE: Final = 200
+"""Leases that are renewed, or given back, in one trip for which nobody waits."""
+BESIDE: Final = 20
+"""The same, where somebody does: each lets him wait longer."""
+MAX_OWED: Final = 5000
+"""More are collected when those are given back."""
 
 
 class Stale(Exception):
@@ -75,7 +81,7 @@ class Trip:
         self.lacking: dict[str, Lease] = {}
         self.renewing: dict[str, tuple[Lease, int, int]] = {}
         self.owed: list[Owed] = []
-        self.grants: dict[str, tuple[Lease, int, int]] = {}
+        self.grants: dict[str, tuple[Lease, Wanted]] = {}
         self.store_now = 0.0
 
     @property
@@ -128,12 +134,11 @@ class Trip:
                 return
 
     def _grant(self, lease: Lease, tally: Tally, spent: Sequence[int], left: Sequence[int]) -> None:
-        wanted = lease.wanted(self.now, spent[0], spent[1])
-        room = lease.room(tally)
-        messages, recipients = (max(min(wanted[unit], room[unit] // leases.SHARE) - left[unit], 0) for unit in (0, 1))
+        wanted = lease.grant(tally, lease.wanted(self.now, spent[0], spent[1]))
+        messages, recipients = max(wanted.messages - left[0], 0), max(wanted.recipients - left[1], 0)
         if left[0] + messages and left[1] + recipients:
             tally.add(messages, recipients)
-            self.grants[lease.key] = (lease, messages, recipients)
+            self.grants[lease.key] = (lease, Wanted(messages, recipients, wanted.seconds))
 
 
 class Book:
@@ -185,7 +190,11 @@ class Book:
             lease.recipients -= recipients
             lease.spent_messages += 1
             lease.spent_recipients += recipients
-            if lease.renew_at <= now and not lease.renewing:
+            if not lease.renewing and (
+                lease.renew_at <= now
+                or lease.messages <= lease.low_messages
+                or lease.recipients <= lease.low_recipients
+            ):
                 lease.renewing = True
                 self._renew.append(lease)
         self._answers[name] = PERMITTED
@@ -201,6 +210,11 @@ class Book:
     def renewals(self) -> bool:
         """Whether a lease should be renewed."""
         return bool(self._renew)
+
+    @property
+    def owing(self) -> bool:
+        """Whether something is to be given back."""
+        return bool(self._owed)
 
     def route(self, words: str) -> Route | None:
         """Return the terms that were read for these words; None: they are to be read."""
@@ -261,12 +275,13 @@ class Book:
             if route is None:
                 raise LookupError("no terms")
             trip.pending.append(self._reserve(trip, waiting, route, recipients))
-        for lease in self._renew:
+        most = BESIDE if trip.pending else ALONE
+        for lease in self._renew[:most]:
             if lease.key not in trip.lacking:
                 trip.renewing[lease.key] = (lease, lease.messages, lease.recipients)
-        self._renew = []
-        trip.owed += self._owed[:MAX_RETURNED]
-        del self._owed[:MAX_RETURNED]
+        del self._renew[:most]
+        trip.owed += self._owed[:most]
+        del self._owed[:most]
         return trip
 
     def _reserve(self, trip: Trip, waiting: Waiting, route: Route, recipients: int) -> _Pending:
@@ -287,8 +302,7 @@ class Book:
     def settle(self, trip: Trip) -> None:
         """Take over what was decided and committed."""
         slot = int(trip.store_now) // SLOT_SECONDS
-        until = leases.spend_until(trip.now, trip.store_now)
-        renew_at = trip.now + leases.RENEWED_AFTER * (until - trip.now)
+        full_until = leases.spend_until(trip.now, trip.store_now, leases.FULL_SECONDS)
         done = set()
         for item in trip.pending:
             again = item.waiting.name in done
@@ -297,22 +311,28 @@ class Book:
             if item.decision is not PERMITTED or again:
                 self._unreserve(item)
             if item.short is not None and not again and self._leasing:
-                item.short.refuse(item.decision, item.recipients, min(until, trip.now + leases.FULL_SECONDS))
+                item.short.refuse(item.decision, item.recipients, full_until)
         for lease in trip.lacking.values():
             lease.since, lease.spent_messages, lease.spent_recipients = trip.now, 0, 0
             lease.renewing = False
         for lease, _, _ in trip.renewing.values():
             lease.renewing = False
             lease.renew_at = lease.until  # where nothing was granted, this one runs out
-        for lease, messages, recipients in trip.grants.values():
+            lease.low_messages = lease.low_recipients = -1
+        times: dict[float, tuple[float, float]] = {}
+        for lease, granted in trip.grants.values():
             if lease.slot != slot and (owed := lease.take_out()):
                 self._owed.append(owed)
-            lease.messages += messages
-            lease.recipients += recipients
-            lease.slot, lease.until, lease.renew_at = slot, until, renew_at
+            lease.messages += granted.messages
+            lease.recipients += granted.recipients
+            lease.slot = slot
+            if granted.seconds not in times:  # numbers that many leases share, for the memory that they take
+                until = leases.spend_until(trip.now, trip.store_now, granted.seconds)
+                times[granted.seconds] = (until, trip.now + leases.RENEWED_AFTER * (until - trip.now))
+            lease.until, lease.renew_at = times[granted.seconds]
+            lease.low_messages, lease.low_recipients = ceil(lease.messages / LOW), ceil(lease.recipients / LOW)
             lease.since, lease.spent_messages, lease.spent_recipients = trip.now, 0, 0
-        if trip.grants:
-            self._due.setdefault(int(until) + 1, []).extend(lease for lease, _, _ in trip.grants.values())
+            self._due.setdefault(int(lease.until) + 1, []).append(lease)
 
     def _unreserve(self, item: _Pending) -> None:
         for lease, slot in item.reserved:
@@ -336,19 +356,20 @@ class Book:
         for lease, _, _ in trip.renewing.values():
             lease.renewing = False
 
-    def tidy(self, now: float) -> bool:
+    def tidy(self, now: float) -> None:
         """Collect what expired leases hold, and forget what is old.
 
         Args:
             now: monotonic time.
-
-        Returns:
-            Whether there is something to be given back.
         """
-        for second in [second for second in self._due if second <= now]:
-            for lease in self._due.pop(second):
+        for second in sorted(second for second in self._due if second <= now):
+            due = self._due[second]
+            while due and len(self._owed) < MAX_OWED:
+                lease = due.pop()
                 if lease.until <= now and (owed := lease.take_out()):
                     self._owed.append(owed)
+            if not due:
+                del self._due[second]
         if now - self._routes_turned > MAX_AGE_SECONDS / 2:
             # A lease was named by a route as late as the route was learned: it is never forgotten before.
             self._routes, self._older_routes, self._caps = {}, self._routes, {}
@@ -357,7 +378,6 @@ class Book:
         if len(self._answers) > MAX_ANSWERS or now - self._answers_turned > ANSWERED_THE_SAME_SECONDS:
             self._answers, self._older_answers = {}, self._answers
             self._answers_turned = now
-        return bool(self._owed)
 
     def give_back_all(self) -> None:
         """Empty all leases, for the end of the process."""

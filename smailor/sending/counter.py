@@ -4,7 +4,7 @@ What arrives while a transaction is under way waits, and is the next batch: the 
 one commit. What a lease has units for is answered at once, by whichever thread asks; every unit of it was charged and
 committed before. So nothing leaves uncounted, and what was answered survives a crash.
 
-While the store is out, nothing is granted: leases run out within two seconds, then every request fails, until the
+While the store is out, nothing is granted: leases run out within half a minute, then every request fails, until the
 store is back. There is no reserve to be spent without it: that would be the one way to exceed a limit.
 """
 
@@ -27,6 +27,8 @@ MAX_BATCH = 500
 MAX_WAIT_SECONDS = 8
 """Postfix waits 10 s for an answer; a message must not be charged for which nobody waits any more."""
 TIDY_SECONDS = 0.5
+GATHER_SECONDS = 0.02
+"""Leases to be renewed wait so long for others, as long as nobody waits for a transaction."""
 OUT_SECONDS = 0.5
 """A store that has just failed is not asked again before."""
 _MOST_STALE = 5
@@ -118,14 +120,24 @@ class Counter:
             self._answer([item for item in batch if item.request.phase is Phase.CHARGE], self._charge)
             self._answer([item for item in batch if item.request.phase is Phase.PEEK], self._peek)
             self._tidy()
+            if not batch and self._book.owing:
+                self._give_back()
         with self._lock:
             self._book.give_back_all()
-        self._give_back()
+        while self._book.owing and self._give_back():
+            pass
         self._store.close()
+
+    @property
+    def _busy(self) -> bool:
+        """Whether there is something to be done for which nobody waits."""
+        return (self._book.renewals or self._book.owing) and self._out is None
 
     def _collect(self) -> list[Waiting]:
         try:
-            found = [self._queue.get(timeout=TIDY_SECONDS)]
+            found = [self._queue.get(timeout=0 if self._busy else TIDY_SECONDS)]
+            if found[0] is None and not self._closed:
+                found = [self._queue.get(timeout=GATHER_SECONDS)]
         except queue.Empty:
             return []
         while len(found) < MAX_BATCH and not self._queue.empty():
@@ -220,30 +232,27 @@ class Counter:
             return
         self._tidied = now
         with self._lock:
-            owing = self._book.tidy(now)
-        if owing:
-            self._give_back()
+            self._book.tidy(now)
         try:
             self._maintenance.run(self._store, now)
         except TemporaryFailure as error:
             log.event(logger, logging.WARNING, None, "old counts not pruned", error=_reason(error))
 
-    def _give_back(self) -> None:
-        """Give back what is owed, in as many trips as it takes; what cannot be given back stays charged."""
-        while True:
+    def _give_back(self) -> bool:
+        """Give back a part of what is owed, and return whether the store works; where not, that part stays charged."""
+        with self._lock:
+            trip = self._book.prepare((), time.monotonic())
+        try:
+            self._make(trip)
+        except Stale as stale:
             with self._lock:
-                trip = self._book.prepare((), time.monotonic())
-            if not trip.keys:
-                return
-            try:
-                self._make(trip)
-            except Stale as stale:
-                with self._lock:
-                    self._book.undo(trip)
-                    self._book.forget_terms(stale.generation)
-            except Exception as error:  # noqa: BLE001 - nobody waits for it
-                self._failed(error, 0)
-                return
+                self._book.undo(trip)
+                self._book.forget_terms(stale.generation)
+        except Exception as error:  # noqa: BLE001 - nobody waits for it
+            self._failed(error, 0)
+            return False
+        self._out = None
+        return True
 
 
 def _fail(batch: list[Waiting], failure: TemporaryFailure) -> None:

@@ -1,4 +1,4 @@
-"""Reading terms from the database: two questions for any number of accounts, one for any number of recipients.
+"""Reading terms from the database: one question for any number of accounts, one for any number of recipients.
 
 Written in plain SQL for the policy daemon, which does without SQLAlchemy (`smailor.database.plain`). What belongs to
 other rooms is read through views (`sending_domains`), as Postfix and Dovecot do.
@@ -41,6 +41,7 @@ class _Home:
 class _Found:
     """What is said about subjects by name: addresses, domains and slugs cannot be mistaken for one another."""
 
+    homes: dict[str, _Home] = field(default_factory=dict)
     overrides: dict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     suspended: set[Subject] = field(default_factory=set)
     paused: dict[str, str] = field(default_factory=dict)
@@ -65,14 +66,10 @@ class DatabaseTerms:
     def read(self, connection: Plain, wanted: Sequence[tuple[Address, DomainName]]) -> list[Terms]:
         """See `TermsReader`."""
         names = {name.name for account, domain in wanted for name in (account.domain, domain)}
-        homes: dict[str, _Home] = {}
-        for part in _parts(names):
-            homes |= _homes(connection, part)
         found = _Found()
-        about = names | {str(account) for account, _ in wanted} | {home.workspace for home in homes.values()}
-        for part in _parts(about):
+        for part in _parts(names | {str(account) for account, _ in wanted}):
             _look_up(connection, part, found)
-        return [self._terms(account, domain, homes, found) for account, domain in wanted]
+        return [self._terms(account, domain, found.homes, found) for account, domain in wanted]
 
     def suppressed(self, connection: Plain, wanted: Sequence[tuple[str, str]]) -> list[Decision | None]:
         """See `TermsReader`."""
@@ -137,33 +134,33 @@ def _slide(key: str, of: str, maxima: dict[str, int]) -> list[Applied]:
     return [Applied(key, plans.limit(measure, maxima[measure]), of) for measure in WINDOWS]
 
 
-def _homes(connection: Plain, names: Sequence[str]) -> dict[str, _Home]:
-    rows = connection.rows(
-        "SELECT sending_domains.domain, sending_domains.workspace, sending_domains.plan,"  # noqa: S608
+def _look_up(connection: Plain, names: Sequence[str], found: _Found) -> None:
+    """Ask all in one question: each costs more on its way than in the database."""
+    those = "(" + marks(len(names)) + ")"
+    valid = " AND (expires_at IS NULL OR expires_at > " + _NOW[connection.dialect] + ")"
+    limits = (
+        " UNION ALL SELECT 'limit', scope, subject, measure, NULL, maximum, NULL FROM limit_overrides WHERE subject IN "
+    )
+    suspended = " UNION ALL SELECT 'suspended', scope, subject, '', NULL, 0, NULL FROM suspensions WHERE subject IN "
+    in_force = " AND lifted_at IS NULL AND (stops_sending OR stops_login)"
+    workspaces = "(SELECT workspace FROM homes)"
+    rows: list[tuple[Any, ...]] = connection.rows(
+        "WITH homes AS (SELECT sending_domains.domain, sending_domains.workspace, sending_domains.plan,"  # noqa: S608
         " warmups.state, warmups.day, warmups.cap"
         " FROM sending_domains LEFT JOIN warmups ON warmups.domain = sending_domains.domain"
-        " WHERE sending_domains.domain IN (" + marks(len(names)) + ")",
-        names,
-    )
-    return {
-        domain: _Home(workspace, plan, Standing(State(state or State.WARMING), day or 0, cap=cap))
-        for domain, workspace, plan, state, day, cap in rows
-    }
-
-
-def _look_up(connection: Plain, names: Sequence[str], found: _Found) -> None:
-    those = "(" + marks(len(names)) + ")"
-    rows: list[tuple[Any, ...]] = connection.rows(
-        "SELECT 'limit', scope, subject, measure, maximum FROM limit_overrides"  # noqa: S608
-        " WHERE subject IN " + those + " AND (expires_at IS NULL OR expires_at > " + _NOW[connection.dialect] + ")"
-        " UNION ALL SELECT 'suspended', scope, subject, '', 0 FROM suspensions"
-        " WHERE subject IN " + those + " AND lifted_at IS NULL AND (stops_sending OR stops_login)"
-        " UNION ALL SELECT 'paused', 'account', account, reason, 0 FROM account_pauses"
+        " WHERE sending_domains.domain IN " + those + ")"
+        " SELECT 'home', domain, workspace, plan, state, day, cap FROM homes"
+        + limits + those + valid + limits + workspaces + valid
+        + suspended + those + in_force + suspended + workspaces + in_force
+        + " UNION ALL SELECT 'paused', 'account', account, reason, NULL, 0, NULL FROM account_pauses"
         " WHERE account IN " + those + " AND confirmed_at IS NULL",
-        [*names, *names, *names],
-    )
-    for kind, scope, name, word, number in rows:
-        if kind == "limit":
+        [*names, *names, *names, *names],
+    )  # fmt: skip
+    for kind, scope, name, word, state, number, cap in rows:
+        if kind == "home":
+            standing = Standing(State(state or State.WARMING), number or 0, cap=cap)
+            found.homes[scope] = _Home(workspace=name, plan=word, standing=standing)
+        elif kind == "limit":
             found.overrides[name][word] = number
         elif kind == "suspended":
             found.suspended.add(Subject(Scope(scope), name))

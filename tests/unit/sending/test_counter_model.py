@@ -138,7 +138,8 @@ class Daemons(RuleBasedStateMachine):
     @rule(which=st.integers(0, 1))
     def tidy(self, which: int) -> None:
         book = self.books[which]
-        if book.tidy(self.monotonic):
+        book.tidy(self.monotonic)
+        if book.owing:
             self.give_back(book)
 
     @rule(which=st.integers(0, 1))

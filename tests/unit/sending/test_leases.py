@@ -9,8 +9,10 @@ from smailor.sending import book as books
 from smailor.sending import leases
 from smailor.sending.book import Book, Waiting
 from smailor.sending.decision import PERMITTED, Decision, Kind, Phase, SendingRequest
+from smailor.sending.leases import Lease
 from smailor.sending.limits import HOUR, MESSAGES, Limit
 from smailor.sending.store import batch_of
+from smailor.sending.tally import Tally
 from smailor.sending.terms import FixedTerms, Terms, warm_up_cap, workspace_key
 
 ADA = Address.parse("ada@analytical.test")
@@ -126,3 +128,91 @@ def test_a_warm_up_says_so_in_its_own_words() -> None:
     assert refused.kind is Kind.WARM_UP_REACHED
     assert refused.text == "Warm-up limit of analytical.test reached today (5); resumes 00:00 UTC"
     assert workspace_key("analytical") == "workspace:analytical"
+
+
+def test_who_sends_every_few_seconds_is_answered_from_memory_too() -> None:
+    """A message in five seconds: one trip in three or more, where there is plenty of room."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1_000_000))
+    assert all(daemon.ask(number, 10.0 + 5 * number).permitted for number in range(30))
+    assert daemon.trips <= 10
+
+
+def test_where_little_is_left_no_lease_lives_longer_than_two_seconds() -> None:
+    """A long one holds one part in sixty-four at most."""
+    lease = Lease("account:ada", "", tuple(leases.cap(applied.limit, False) for applied in terms(63).limits))
+    assert lease.grant(Tally(), lease.wanted(10.0, 1, 1)).seconds == leases.LIFE_SECONDS
+    lease = Lease("account:ada", "", tuple(leases.cap(applied.limit, False) for applied in terms(640).limits))
+    assert lease.grant(Tally(), lease.wanted(10.0, 1, 1)) == (3, 3, leases.LONGEST_SECONDS)
+
+
+def test_a_lease_is_renewed_before_its_last_units_are_spent() -> None:
+    """Whoever comes next finds some."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1_000_000))
+    name = 0
+    while not daemon.book.renewals:
+        name += 1
+        daemon.ask(name, 10.0 + name / 100)
+    lease = daemon.book.route("ada").leases[0]  # type: ignore[union-attr]
+    assert lease.messages > 0
+    assert lease.renew_at > 10.0 + name / 100
+
+
+def test_what_was_taken_back_counts_in_its_own_slot_alone() -> None:
+    """However late it is collected."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1_000_000))
+    for number in range(200):
+        daemon.ask(number, 297.0 + number / 1000)
+    lease = daemon.book.route("ada").leases[0]  # type: ignore[union-attr]
+    held = lease.messages
+    assert held
+    daemon.book.tidy(305.0)
+    trip = daemon.book.prepare((), 305.0)
+    assert [(owed.messages, owed.slot) for owed in trip.owed] == [(held, int(NOON + 297.2) // 300)]
+
+
+def held_at_the_end_of_a_slot() -> tuple[OneDaemon, Lease]:
+    """Return a daemon that has sent 200 messages, and its lease, which is to be renewed."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1_000_000))
+    name = 0
+    while name < 200 or not daemon.book.renewals:
+        name += 1
+        daemon.ask(name, 297.0 + name / 1000)
+    lease = daemon.book.route("ada").leases[0]  # type: ignore[union-attr]
+    assert lease.messages > 0
+    return daemon, lease
+
+
+def test_what_is_left_of_the_last_slot_is_not_mixed_with_what_is_granted_in_this_one() -> None:
+    """It goes back into the slot that it was counted in: spent now, it would be free again too early."""
+    daemon, lease = held_at_the_end_of_a_slot()
+    left, old = lease.messages, lease.slot
+    trip = daemon.book.prepare((), 301.0)
+    batch = batch_of(trip.keys, daemon.rows.items(), NOON + 301, 1)
+    trip.work(batch)
+    daemon.book.settle(trip)
+    assert lease.slot == old + 1
+    assert lease.messages == trip.grants[lease.key][1].messages
+    back = daemon.book.prepare((), 301.0)
+    assert [(owed.messages, owed.slot) for owed in back.owed] == [(left, old)]
+
+
+def test_what_was_reserved_in_the_last_slot_goes_back_into_that() -> None:
+    """Where the message is not sent in the end."""
+    daemon, lease = held_at_the_end_of_a_slot()
+    old = lease.slot
+    request = SendingRequest(ADA, Phase.CHARGE, "", ADA.domain, recipient_count=1)
+    item = daemon.book._reserve(
+        daemon.book.prepare((), 297.5),
+        Waiting(request, "ada", 9999, 297.5),
+        daemon.book.route("ada"),
+        1,  # type: ignore[arg-type]
+    )
+    assert item.reserved == [(lease, old)]
+    left, lease.slot = lease.messages, old + 1
+    daemon.book._unreserve(item)
+    assert lease.messages == left
+    assert [(owed.messages, owed.slot) for owed in daemon.book.prepare((), 301.0).owed] == [(1, old)]
