@@ -155,8 +155,16 @@ class RequestReader:
             data: what was received, of any length.
 
         Raises:
-            ProtocolError: one of its kinds, after the good requests in front of it were yielded.
+            ProtocolError: one of its kinds, after the good requests in front of it were yielded. What arrived is
+                forgotten then: the connection may live on for as long as its peer sends.
         """
+        try:
+            yield from self._cut(data)
+        except ProtocolError:
+            self._buffer = bytearray()
+            raise
+
+    def _cut(self, data: bytes) -> Iterator[PolicyRequest]:
         if (request := self.whole(data)) is not None:
             yield request
             return

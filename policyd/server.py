@@ -62,7 +62,7 @@ class Connection(asyncio.Protocol):
         try:
             self._waiting.extend(self._reader.feed(data))
         except ProtocolError as error:
-            self._problem = error
+            self._problem = error.with_traceback(None)  # which would keep what arrived
         self._watch_the_time()
         self._answer_next()
 
@@ -72,7 +72,7 @@ class Connection(asyncio.Protocol):
             try:
                 self._reader.end()
             except ProtocolError as error:
-                self._problem = error
+                self._problem = error.with_traceback(None)  # which would keep what arrived
         self._stopping = True
         self._answer_next()
         return True  # _answer_next closes, as soon as nothing is open
@@ -81,6 +81,7 @@ class Connection(asyncio.Protocol):
         """Give up what is open: nobody is there to be told, so it should not be charged either."""
         del error
         self._server.remove(self)
+        self._reader, self._waiting = RequestReader(), deque()  # its transport and this may live until the next look
         if self._deadline is not None:
             self._deadline.cancel()
         if self._open is not None:

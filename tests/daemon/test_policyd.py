@@ -7,7 +7,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -194,6 +194,34 @@ def test_wrong_input_closes_its_connection_with_a_log_line_and_no_other(
         assert bystander.ask() == "DUNNO"
 
 
+def resident(daemon: Daemon) -> float:
+    """Return the memory that a daemon takes, in MB."""
+    status = Path(f"/proc/{daemon.process.pid}/status").read_text(encoding="ascii")
+    (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
+    return int(line.split()[1]) / 1000
+
+
+@pytest.mark.parametrize("pair", ["sqlite"], indirect=True)
+def test_hostile_input_on_a_hundred_connections_takes_little_memory(pair: tuple[Daemon, Daemon]) -> None:
+    """A hundred half-sent requests as large as any may be, then a hundred endless ones: less than 20 MB more, in all."""
+    daemon = pair[0]
+    half = b"request=smtpd_access_policy\nprotocol_state=RCPT\nhelo_name=" + b"a" * 16_000
+    with ExitStack() as stack:
+        bystander = stack.enter_context(daemon.connect())
+        assert bystander.ask("ada@hostile.test") == "DUNNO"
+        before = resident(daemon)
+        clients = [stack.enter_context(daemon.connect()) for _ in range(100)]
+        for client in clients:
+            client.socket.sendall(half)
+        assert bystander.ask("ada@hostile.test") == "DUNNO"
+        assert resident(daemon) < before + 20
+        for client in clients:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                client.socket.sendall(b"a" * 2_000_000)
+        assert resident(daemon) < before + 20
+        assert bystander.ask("grace@hostile.test") == "DUNNO"
+
+
 @pytest.mark.parametrize("pair", ["sqlite"], indirect=True)
 def test_a_login_that_is_no_inbox_gets_no_answer(pair: tuple[Daemon, Daemon]) -> None:
     """It cannot be counted, so Postfix's default_action holds it back."""
@@ -237,7 +265,7 @@ def test_sigterm_answers_what_is_open_and_ends_in_time(start: Start, database: D
         with database.transaction() as session:
             # On SQLite the transaction itself is the lock.
             session.execute(text("UPDATE sending_counts SET key = key"))
-            postfix.send()
+            postfix.send("grace@analytical.test")  # for whom nothing is held
             wait_until_stuck(daemon)
             daemon.process.send_signal(signal.SIGTERM)
             stopped_at = time.monotonic()
@@ -259,7 +287,7 @@ def test_sigterm_ends_in_time_even_if_the_database_does_not_answer(start: Start,
         assert postfix.ask() == "DUNNO"
         with database.transaction() as session:
             session.execute(text("UPDATE sending_counts SET key = key"))
-            postfix.send()
+            postfix.send("grace@analytical.test")  # for whom nothing is held
             wait_until_stuck(daemon)
             daemon.process.send_signal(signal.SIGTERM)
             stopped_at = time.monotonic()

@@ -164,6 +164,35 @@ def test_a_clock_set_back_frees_nothing(database: Database) -> None:
         assert service.decide(message()).permitted
 
 
+def test_a_clock_set_back_an_hour_frees_nothing_that_two_daemons_hold(database_url: str) -> None:
+    """Set back while both answer from memory: the hour's limit, and no message more until it is over."""
+    first, second = Database(database_url), Database(database_url)
+    schema.upgrade(first)
+    now = Clock()
+    with serving(first, 600, now, leasing=True) as one, serving(second, 600, now, leasing=True) as other:
+        permitted = from_memory = 0
+        for minutes in (0, -60, -30, 4, 30, 64):
+            now.time = NOON + timedelta(minutes=minutes)
+            for turn in range(240):
+                asked = message()
+                words = f"{asked.account} {asked.sender_domain}"
+                service = (one, other)[turn % 2]
+                if (decision := service.answer(words, asked.instance, 1)) is None:
+                    decision = service.submit(asked, words).result(30)
+                else:
+                    from_memory += decision.permitted
+                permitted += decision.permitted
+        assert 0 < from_memory < permitted <= 600
+    first.dispose()
+    second.dispose()
+    with serving(database := Database(database_url), 600, now) as service:
+        left = 0
+        while service.decide(message()).permitted:
+            left += 1
+        assert permitted + left == 600
+    database.dispose()
+
+
 def test_all_counters_of_a_database_share_one_clock(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL's own, so that hosts whose clocks differ count alike; SQLite's machine has but one."""
     monkeypatch.setattr(time, "time", NOON.timestamp)
