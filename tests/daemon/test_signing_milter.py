@@ -174,6 +174,7 @@ def test_a_message_in_hand_is_finished_before_the_process_leaves(start, lone):
     with milter.connect() as client, milter.connect():  # the second one is idle and holds nobody up
         client.begin(HEADERS, login=ADA, sender=ADA)
         client.body(BODY[:10])
+        client.wait_until_taken()
         started = time.monotonic()
         milter.tell(signal.SIGTERM)
         wait_for(lambda: not milter.socket.exists())
