@@ -75,7 +75,8 @@ class MilterProcess:
         return time.monotonic() - started
 
     def clean_up(self) -> None:
-        print(self.log[-5000:])  # which pytest shows beside a failure
+        if self.log_path.exists():
+            print(self.log[-5000:])  # which pytest shows beside a failure
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
