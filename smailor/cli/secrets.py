@@ -1,4 +1,4 @@
-"""`smailor-secrets …`: the secrets of the service for Ansible, generated here and kept in a file that ansible-vault locks.
+"""`smailor-secrets …`: the service's secrets for Ansible, generated here and kept in a file that ansible-vault locks.
 
 Runs on the operator's computer, beside the playbooks. A secret in the clear is never written to a disk, never printed,
 and never handed over on a command line. A file that is there is never overwritten by `init`.
@@ -14,6 +14,8 @@ from pathlib import Path
 import click
 import yaml
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 DEFAULT_FILE = Path("ansible/inventories/production/group_vars/smailor/vault.yml")
 SEALING_KEYS = "vault_smailor_sealing_keys"
@@ -27,6 +29,8 @@ ROTATED = (
 """Replaced by `rotate`. The next run of site.yml brings them to every program that knows them."""
 KEPT = ("vault_backup_password",)
 """Never replaced: what is in the backup's repository can be read with this one only."""
+BACKUP_KEY = "vault_backup_ssh_key"
+"""Kept, too: the backup's target knows its public half, so a server made anew can restore."""
 
 _BYTES = 32
 _VAULT_SECONDS = 60
@@ -35,8 +39,11 @@ Values = dict[str, str | list[str]]
 
 
 def generate() -> Values:
-    """Every secret of a new service. Letters, digits, - and _ only: safe in every program's configuration."""
-    values: Values = {name: secrets.token_urlsafe(_BYTES) for name in (*ROTATED, *KEPT)}
+    """Every secret of a new service. Passwords are letters and digits: safe in every program's configuration and URL."""
+    values: Values = {name: secrets.token_hex(_BYTES) for name in (*ROTATED, *KEPT)}
+    values[BACKUP_KEY] = (
+        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
+    )
     values[SEALING_KEYS] = [Fernet.generate_key().decode("ascii")]
     return values
 
@@ -46,7 +53,7 @@ def rotate(values: Values) -> Values:
     fresh = generate()
     result = {**values, **{name: fresh[name] for name in ROTATED}}
     result[SEALING_KEYS] = [*fresh[SEALING_KEYS], *values.get(SEALING_KEYS, [])]
-    return {**{name: fresh[name] for name in KEPT}, **result}
+    return {**{name: fresh[name] for name in (*KEPT, BACKUP_KEY)}, **result}
 
 
 def _vault(arguments: list[str], text: str, password_file: Path) -> str:

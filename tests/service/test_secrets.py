@@ -39,7 +39,7 @@ def test_init_writes_every_secret_encrypted(place):
     assert file.read_text().startswith("$ANSIBLE_VAULT;1.")
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(password.stat().st_mode) == 0o600
     values = read(place)
-    assert set(values) == {*secrets.ROTATED, *secrets.KEPT, secrets.SEALING_KEYS}
+    assert set(values) == {*secrets.ROTATED, *secrets.KEPT, secrets.SEALING_KEYS, secrets.BACKUP_KEY}
     assert all(len(values[name]) >= 32 for name in secrets.ROTATED)
     assert not any(str(value) in result.output for value in values.values())
 
@@ -60,7 +60,7 @@ def test_rotation_replaces_passwords_and_keeps_what_opens_old_data(place):
     assert result.exit_code == 0, result.output
     new = read(place)
     assert all(new[name] != old[name] for name in secrets.ROTATED)
-    assert all(new[name] == old[name] for name in secrets.KEPT)
+    assert all(new[name] == old[name] for name in (*secrets.KEPT, secrets.BACKUP_KEY))
     assert new[secrets.SEALING_KEYS][1:] == old[secrets.SEALING_KEYS]
 
 
