@@ -82,7 +82,7 @@ def play(
         check=False,
     )
     took = time.monotonic() - started
-    (inventory / "last-run.log").write_text(done.stdout)
+    inventory.with_suffix(".log").write_text(done.stdout)
     if done.returncode != 0:
         end = "\n".join(done.stdout.splitlines()[-60:])
         raise PlaybookError(f"{' '.join(command)} ended with {done.returncode} after {took:.0f} s:\n{end}")
