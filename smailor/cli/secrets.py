@@ -39,7 +39,7 @@ Values = dict[str, str | list[str]]
 
 
 def generate() -> Values:
-    """Every secret of a new service. Passwords are letters and digits: safe in every program's configuration and URL."""
+    """Every secret of a new service. Passwords are letters and digits: safe in every configuration and URL."""
     values: Values = {name: secrets.token_hex(_BYTES) for name in (*ROTATED, *KEPT)}
     values[BACKUP_KEY] = (
         Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
