@@ -1,0 +1,147 @@
+"""The service on servers of the laboratory, as its operator has it: an inventory, playbooks, tenants, DNS records."""
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.provision.lab import network
+from tests.provision.lab.laboratory import Laboratory, reverse
+from tests.provision.lab.machine import Machine
+from tests.provision.lab.playbook import Recap, play, write_inventory
+
+DOMAIN, MAIL_NAME, TENANT = "smailor.test", "mail.smailor.test", "tenant.test"
+_AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An inbox and what opens it: `password` the web pages, `secret` mail programs."""
+
+    address: str
+    password: str
+    secret: str
+
+
+@dataclass(slots=True)
+class Service:
+    """The service.
+
+    Args:
+        laboratory: where it is.
+        machines: full name -> server, switched on.
+        groups: of the inventory: group -> full names.
+        variables: of the inventory, besides those that every service here has.
+    """
+
+    laboratory: Laboratory
+    machines: dict[str, Machine]
+    groups: dict[str, list[str]]
+    variables: dict[str, Any] = field(default_factory=dict)
+    accounts: list[Account] = field(default_factory=list)
+
+    @property
+    def inventory(self) -> Path:
+        """The inventory's folder."""
+        return self.laboratory.directory / f"inventory-{next(iter(self.machines.values())).name}"
+
+    @property
+    def root(self) -> Path:
+        """File with the root certificate that everybody in this world trusts."""
+        file = self.inventory.with_suffix(".root.pem")
+        file.write_text(self.laboratory.authority.root())
+        return file
+
+    def host(self, group: str) -> Machine:
+        """The first server of a group."""
+        return self.machines[self.groups[group][0]]
+
+    def prepare(self) -> None:
+        """Write the inventory, draw the secrets, publish the service's own names."""
+        names, authority = self.laboratory.names, self.laboratory.authority
+        write_inventory(
+            self.inventory,
+            self.machines,
+            self.groups,
+            {
+                "service_domain": DOMAIN,
+                "service_mail_name": MAIL_NAME,
+                # The world has no signed root; its name server stands for the roots.
+                "unbound_forwarder": f"{network.WORLD4}@53",
+                "unbound_root_anchor": "",
+                "certificates_directory_url": authority.url,
+                "certificates_environment": {"REQUESTS_CA_BUNDLE": _AUTHORITIES},
+                "smailor_pip_environment": {"PIP_CERT": _AUTHORITIES},
+                **self.variables,
+            },
+        )
+        self._secrets()
+        for full_name, machine in self.machines.items():
+            self._name(full_name, machine)
+            names.put(reverse(machine.ipv4), "PTR", f"{full_name}.")
+            names.put(reverse(machine.ipv6), "PTR", f"{full_name}.")
+            self.trust(machine)
+        for name in (MAIL_NAME, f"mta-sts.{DOMAIN}", f"autoconfig.{DOMAIN}"):
+            self._name(name, self.host("web"))
+        names.put(DOMAIN, "MX", *(f"10 {name}." for name in self.groups["mx"]))
+        senders = " ".join(f"ip4:{self.machines[n].ipv4} ip6:{self.machines[n].ipv6}" for n in self.groups["mx"])
+        names.put(f"_spf.{DOMAIN}", "TXT", f'"v=spf1 {senders} -all"')
+        names.put(DOMAIN, "TXT", f'"v=spf1 include:_spf.{DOMAIN} -all"')
+
+    def site(self, *options: str, playbook: str = "site.yml") -> Recap:
+        """Run a playbook on all servers."""
+        return play(playbook, self.inventory, "--vault-password-file", str(self._vault_password), *options)
+
+    def trust(self, machine: Machine) -> None:
+        """Let a server believe the authority's front door, as it believes Let's Encrypt's."""
+        command = "cat >/usr/local/share/ca-certificates/authority.crt && update-ca-certificates"
+        machine.run(command, data=self.laboratory.authority.certificate.read_bytes())
+
+    def operate(self, *arguments: str) -> Any:
+        """An operator's command on the web host; its answer."""
+        words = " ".join(f"'{argument}'" for argument in (*arguments, "--json"))
+        said = self.host("web").output(f"smailor {words}")
+        return json.loads(said) if said else None
+
+    def people(self) -> None:
+        """A tenant with a verified domain, and two people."""
+        self.operate("workspace", "add", "tenant", "--name", "Tenant")
+        self.operate("domain", "add", TENANT, "--workspace", "tenant")
+        zone = self.host("web").output(f"smailor domain records {TENANT} --workspace tenant --zone")
+        self.laboratory.names.put_zone(f"{zone}\n")
+        self.operate("domain", "verify", TENANT, "--workspace", "tenant")
+        for name in ("ada", "grace"):
+            address = f"{name}@{TENANT}"
+            person = self.operate("user", "add", address, "--name", name.title())
+            self.operate("workspace", "add-member", "tenant", address)
+            self.operate("inbox", "add", address, "--workspace", "tenant", "--name", name.title(), "--reader", address)
+            secret = self.operate("app-password", "add", address, "--workspace", "tenant", "--label", "test")["secret"]
+            self.accounts.append(Account(address, person["password"], secret))
+
+    @property
+    def _vault_password(self) -> Path:
+        return self.inventory.with_suffix(".vault-password")
+
+    def _secrets(self) -> None:
+        file = self.inventory / "group_vars/smailor/vault.yml"
+        if not file.exists():
+            program = Path(sys.executable).with_name("smailor-secrets")
+            command = [program, "init", "--file", file, "--vault-password-file", self._vault_password]
+            subprocess.run(command, check=True, capture_output=True)
+
+    def _name(self, name: str, machine: Machine) -> None:
+        self.laboratory.names.put(name, "A", machine.ipv4)
+        self.laboratory.names.put(name, "AAAA", machine.ipv6)
+
+
+def one_host(laboratory: Laboratory, name: str, number: int, suite: str, **variables: Any) -> Service:
+    """A service on one fresh server, which is switched on; no playbook has run."""
+    machine = laboratory.machine(name, number, suite)
+    machine.start()
+    full_name = f"{name}.{DOMAIN}"
+    groups = {group: [full_name] for group in ("mx", "mailstore", "web", "database")}
+    service = Service(laboratory, {full_name: machine}, groups, variables)
+    service.prepare()
+    return service
