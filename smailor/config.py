@@ -193,6 +193,17 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """The synthetic probe.
+
+    Attributes:
+        inbox: the inbox of this service that `smailor jobs run probe` sends a message to and from; empty: none.
+    """
+
+    inbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is logged.
 
@@ -217,6 +228,7 @@ class Settings:
     policyd: Policyd = field(default_factory=Policyd)
     authentication: Authentication = field(default_factory=Authentication)
     sending: Sending = field(default_factory=Sending)
+    probe: Probe = field(default_factory=Probe)
     log: Log = field(default_factory=Log)
 
 
