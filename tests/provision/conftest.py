@@ -10,10 +10,11 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.conftest import CHROMIUM, OPTIONS
 from tests.provision.lab.laboratory import Laboratory, missing
 from tests.provision.lab.network import PUBLIC4, PUBLIC6
-from tests.provision.lab.service import MAIL_NAME, Service, one_host
+from tests.provision.lab.service import MAIL_NAME, Service, backup_target, one_host
 
 HERE = Path(__file__).parent
-SUITES = {"trixie": ("mx1", 11), "bookworm": ("mx2", 12)}
+# Short name and number of the server, and of the one that keeps its backups.
+SUITES = {"trixie": ("mx1", 11, "keeper1", 12), "bookworm": ("mx3", 13, "keeper3", 14)}
 # A first run of site.yml may well take some minutes.
 SECONDS = 1500
 
@@ -40,10 +41,13 @@ def laboratory() -> Iterator[Laboratory]:
 @pytest.fixture(scope="module", params=list(SUITES))
 def service(request: pytest.FixtureRequest, laboratory: Laboratory) -> Iterator[Service]:
     """The service on one server, fresh: no playbook has run. The tests of a module follow one another on it."""
-    name, number = SUITES[request.param]
+    name, number, keeper_name, keeper_number = SUITES[request.param]
     made = one_host(laboratory, name, number, request.param)
+    keeper = laboratory.machine(keeper_name, keeper_number)
+    keeper.start()
+    backup_target(made, keeper)
     yield made
-    for machine in made.machines.values():
+    for machine in (*made.machines.values(), keeper):
         machine.destroy()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.provision.lab.laboratory import STRANGERS
 from tests.provision.lab.outside import STRANGER, Outside
-from tests.provision.lab.service import DOMAIN, MAIL_NAME, Service
+from tests.provision.lab.service import DOMAIN, MAIL_NAME, Account, Service
 from tests.system.running import letter, token, until
 
 OPEN = {22, 25, 80, 143, 443, 465, 587, 993, 4190}
@@ -130,3 +130,37 @@ def test_a_restart_changes_nothing(service: Service, family: int) -> None:
         service.host("mx").reboot()
     whole_way(service, family)
     assert Outside(service, family).open_ports("mx", SCANNED) == OPEN
+
+
+def test_a_lost_server_is_made_anew_from_its_backup(service: Service) -> None:
+    """Also when the first run on the new server was broken off in the middle."""
+    ada = service.accounts[0]
+    outside = Outside(service, 4)
+    for odd in ("Grüße, ein Brief mit Umlauten\n", "a" * 990 + "\n", "x\n" * 200_000, ".\n..\n"):
+        word = token()
+        outside.deliver(letter(STRANGER, ada.address, word, odd), ada.address)
+        outside.arrived(ada, word)
+    before = everything(outside, ada)
+    service.site(playbook="backup.yml")
+
+    [name] = service.machines
+    service.rebuild(name)
+    service.site_interrupted("smailor : Configure")
+    made = service.site()
+    restored = service.site("-e", "restore=everything", playbook="restore.yml")
+    print(f"fresh server {made.seconds:.0f} s, restored in {restored.seconds:.0f} s")
+    assert everything(outside, ada) == before
+    whole_way(service, 6)
+    again = service.site()
+    assert again.changed == 0, again.changes()
+
+
+def everything(outside: Outside, account: Account) -> dict[str, list[bytes]]:
+    """All of a person's mail, byte for byte, by folder."""
+    found = {}
+    with outside.imap(account) as client:
+        for _, _, folder in client.list_folders():
+            client.select_folder(folder, readonly=True)
+            numbers = client.search("ALL")
+            found[folder] = sorted(part[b"BODY[]"] for part in client.fetch(numbers, ["BODY.PEEK[]"]).values())
+    return found

@@ -31,15 +31,22 @@ class Outside:
     Args:
         service: whose servers are meant.
         family: 4 or 6.
+        mx: full name of the MX host that is meant; empty: the first.
     """
 
     service: Service
     family: int
+    mx: str = ""
 
     def address(self, group: str) -> str:
-        """Of the first server of a group."""
-        host = self.service.host(group)
+        """Of the first server of a group, or of the MX host that is meant."""
+        host = self.service.machines[self.mx] if self.mx and group == "mx" else self.service.host(group)
         return host.ipv4 if self.family == 4 else host.ipv6
+
+    @property
+    def submission_name(self) -> str:
+        """The name that mail programs send through."""
+        return str(self.service.variables.get("service_submission_name", MAIL_NAME))
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -48,13 +55,13 @@ class Outside:
 
     # --- mail in
 
-    def deliver(self, message: EmailMessage, recipient: str, *, server: str = "", sender: str = STRANGER) -> None:
+    def deliver(self, message: EmailMessage, recipient: str, *, sender: str = STRANGER, timeout: float = 60) -> None:
         """Deliver to port 25 as a stranger's mail host does: over TLS, and again a little later when told so."""
         deadline = time.monotonic() + BUSY_SECONDS
-        name = self.service.groups["mx"][0]
+        name = self.mx or self.service.groups["mx"][0]
         while True:
             try:
-                with self.port_25(server) as client:
+                with self.port_25(timeout) as client:
                     client._host = name
                     client.starttls(context=self.tls)
                     client.ehlo()
@@ -68,9 +75,9 @@ class Outside:
                 return
 
     @contextmanager
-    def port_25(self, server: str = "") -> Iterator[smtplib.SMTP]:
+    def port_25(self, timeout: float = 60) -> Iterator[smtplib.SMTP]:
         """A conversation with an MX host as a stranger, after EHLO."""
-        with smtplib.SMTP(server or self.address("mx"), 25, local_hostname=f"mx.{STRANGERS}", timeout=60) as client:
+        with smtplib.SMTP(self.address("mx"), 25, local_hostname=f"mx.{STRANGERS}", timeout=timeout) as client:
             client.ehlo()
             yield client
 
@@ -80,13 +87,13 @@ class Outside:
     def submission(self, account: Account | None = None, port: int = 587) -> Iterator[smtplib.SMTP]:
         """Submission on 587 after STARTTLS, or on 465; logged in if an account is given."""
         if port == 465:
-            with _NamedSmtps(self.address("mx"), 465, "client.test", context=self.tls, timeout=60) as secured:
+            with _NamedSmtps(self.address("mx"), self.submission_name, self.tls) as secured:
                 if account:
                     secured.login(account.address, account.secret)
                 yield secured
             return
         with smtplib.SMTP(self.address("mx"), port, local_hostname="client.test", timeout=60) as client:
-            client._host = MAIL_NAME
+            client._host = self.submission_name
             client.starttls(context=self.tls)
             client.ehlo()
             if account:
@@ -164,5 +171,9 @@ def _codes(refused: Exception) -> list[int]:
 class _NamedSmtps(smtplib.SMTP_SSL):
     """TLS with the name of the certificate instead of the address."""
 
+    def __init__(self, address: str, name: str, context: ssl.SSLContext) -> None:
+        self._name = name
+        super().__init__(address, 465, "client.test", context=context, timeout=60)
+
     def _get_socket(self, host: str, port: int, timeout: float) -> ssl.SSLSocket:
-        return self.context.wrap_socket(socket.create_connection((host, port), timeout), server_hostname=MAIL_NAME)
+        return self.context.wrap_socket(socket.create_connection((host, port), timeout), server_hostname=self._name)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from tests.provision.lab import network
 from tests.provision.lab.laboratory import Laboratory, reverse
 from tests.provision.lab.machine import Machine
-from tests.provision.lab.playbook import Recap, play, write_inventory
+from tests.provision.lab.playbook import Recap, interrupt, play, write_inventory
 
 DOMAIN, MAIL_NAME, TENANT = "smailor.test", "mail.smailor.test", "tenant.test"
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
@@ -85,6 +87,10 @@ class Service:
             self.trust(machine)
         for name in (MAIL_NAME, f"mta-sts.{DOMAIN}", f"autoconfig.{DOMAIN}"):
             self._name(name, self.host("web"))
+        if submission := self.variables.get("service_submission_name"):
+            hosts = [self.machines[name] for name in self.groups["mx"]]
+            names.put(submission, "A", *(host.ipv4 for host in hosts))
+            names.put(submission, "AAAA", *(host.ipv6 for host in hosts))
         names.put(DOMAIN, "MX", *(f"10 {name}." for name in self.groups["mx"]))
         senders = " ".join(f"ip4:{self.machines[n].ipv4} ip6:{self.machines[n].ipv6}" for n in self.groups["mx"])
         names.put(f"_spf.{DOMAIN}", "TXT", f'"v=spf1 {senders} -all"')
@@ -93,6 +99,24 @@ class Service:
     def site(self, *options: str, playbook: str = "site.yml") -> Recap:
         """Run a playbook on all servers."""
         return play(playbook, self.inventory, "--vault-password-file", str(self._vault_password), *options)
+
+    def site_interrupted(self, task: str) -> None:
+        """Begin site.yml and break it off at a task."""
+        interrupt("site.yml", self.inventory, "--vault-password-file", str(self._vault_password), task=task)
+
+    def rebuild(self, name: str) -> None:
+        """Lose a server with its disk, and start a fresh one at the same addresses. Volumes stay."""
+        machine = self.machines[name]
+        machine.destroy()
+        machine.start()
+        self.trust(machine)
+
+    def secret(self, name: str) -> str:
+        """One of the secrets, as the operator looks it up."""
+        program = Path(sys.executable).with_name("ansible-vault")
+        command = [program, "view", "--vault-password-file", self._vault_password, self._vault]
+        values = yaml.safe_load(subprocess.run(command, check=True, capture_output=True).stdout)
+        return str(values[name])
 
     def trust(self, machine: Machine) -> None:
         """Let a server believe the authority's front door, as it believes Let's Encrypt's."""
@@ -121,14 +145,17 @@ class Service:
             self.accounts.append(Account(address, person["password"], secret))
 
     @property
+    def _vault(self) -> Path:
+        return self.inventory / "group_vars/smailor/vault.yml"
+
+    @property
     def _vault_password(self) -> Path:
         return self.inventory.with_suffix(".vault-password")
 
     def _secrets(self) -> None:
-        file = self.inventory / "group_vars/smailor/vault.yml"
-        if not file.exists():
+        if not self._vault.exists():
             program = Path(sys.executable).with_name("smailor-secrets")
-            command = [program, "init", "--file", file, "--vault-password-file", self._vault_password]
+            command = [program, "init", "--file", self._vault, "--vault-password-file", self._vault_password]
             subprocess.run(command, check=True, capture_output=True)
 
     def _name(self, name: str, machine: Machine) -> None:
@@ -145,3 +172,22 @@ def one_host(laboratory: Laboratory, name: str, number: int, suite: str, **varia
     service = Service(laboratory, {full_name: machine}, groups, variables)
     service.prepare()
     return service
+
+
+def backup_target(service: Service, machine: Machine) -> None:
+    """Let a server of the laboratory keep the service's backups, as a Storage Box does, and write it into the inventory."""
+    key = service.laboratory.directory / f"{machine.name}.backup-key"
+    key.touch(mode=0o600)
+    key.write_text(service.secret("vault_backup_ssh_key"))
+    public = subprocess.run(["ssh-keygen", "-y", "-f", key], check=True, capture_output=True).stdout
+    key.unlink()
+    machine.run("useradd --create-home --shell /bin/sh keeper && install -d -o keeper -m 700 ~keeper/.ssh")
+    machine.run("cat >~keeper/.ssh/authorized_keys && chown keeper: ~keeper/.ssh/authorized_keys", data=public)
+    service.variables |= {
+        "service_backup": True,
+        "backup_host": machine.ipv4,
+        "backup_port": 22,
+        "backup_user": "keeper",
+        "backup_host_keys": [machine.output("cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub")],
+    }
+    service.prepare()
