@@ -31,6 +31,8 @@ def service(laboratory: Laboratory) -> Iterator[Service]:
         "service_submission_name": f"smtp.{DOMAIN}",
         "service_private_networks": [network.PRIVATE.format(0) + "/24"],
         "smailor_messages_per_hour": PER_HOUR,
+        "certificates_dns_credentials": f"dns_cloudflare_api_token = {laboratory.dns_provider.token}\n",
+        "certificates_dns_seconds": 1,
     }
     made = Service(laboratory, machines, groups, variables)
     made.prepare()

@@ -1,4 +1,4 @@
-"""The laboratory: a world with DNS, certificate authority and a mail host of strangers, and the servers in it."""
+"""The laboratory: a world with DNS, a DNS provider, a certificate authority and a mail host of strangers, and the servers in it."""
 
 import fcntl
 import os
@@ -12,6 +12,7 @@ from typing import Self
 
 import dns.reversename
 
+from tests.fakes.cloudflare import Cloudflare
 from tests.provision.lab.authority import Authority
 from tests.provision.lab.machine import Machine
 from tests.provision.lab.name_server import NameServer
@@ -59,7 +60,13 @@ class Laboratory:
             opening.callback(self._lock.close)
             opening.callback(self.network.close)
             self.network.open()
-            for part in (self.names, self.authority, self.sink):
+            # Listens as soon as it is made, so it can be made in the world only.
+            self.dns_provider = Cloudflare(
+                ["smailor.test"],
+                listen=WORLD4,
+                on_change=lambda name, kind, values: self.names.put(name, kind, *values),
+            )
+            for part in (self.names, self.authority, self.sink, self.dns_provider):
                 opening.enter_context(part)
             opening.callback(self._switch_off)
             self._open = opening.pop_all()

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.provision.lab import network
 from tests.provision.lab.trees import tree
 
+START_SECONDS = 120
 _HIERARCHIES = ("unified", "systemd", "memory", "pids", "cpu", "cpuacct")
 
 
@@ -185,7 +186,7 @@ exec {shlex.join(command)}
 
     def _wait_until_up(self) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         state = ""
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -194,8 +195,9 @@ exec {shlex.join(command)}
             state = done.stdout.decode().strip()
             if state in {"running", "degraded"}:
                 return
-            time.sleep(0.1)
-        raise ServerError(f"{self.name} is {state or 'not reachable'} after a minute:\n{self._last_words()}")
+            # The server's own firewall counts new ssh connections.
+            time.sleep(1)
+        raise ServerError(f"{self.name} is {state or 'not reachable'} after {START_SECONDS} s:\n{self._last_words()}")
 
     def _gone(self) -> None:
         assert self._process is not None

@@ -60,9 +60,10 @@ class NameServer:
     def put(self, name: str, kind: str, *values: str) -> None:
         """Set a name's records of one type, in the zone file's notation; none: take them away."""
         key = (name.lower().rstrip("."), kind)
-        self.records[key] = list(values)
-        if not values:
-            del self.records[key]
+        if values:
+            self.records[key] = list(values)
+        else:
+            self.records.pop(key, None)
 
     def put_zone(self, text: str) -> None:
         """Set the records of a zone file in which every name is in full."""

@@ -74,7 +74,10 @@ class Service:
                 "unbound_forwarder": f"{network.WORLD4}@53",
                 "unbound_root_anchor": "",
                 "certificates_directory_url": authority.url,
-                "certificates_environment": {"REQUESTS_CA_BUNDLE": _AUTHORITIES},
+                "certificates_environment": {
+                    "REQUESTS_CA_BUNDLE": _AUTHORITIES,
+                    "CLOUDFLARE_API_URL": self.laboratory.dns_provider.endpoint,
+                },
                 "smailor_pip_environment": {"PIP_CERT": _AUTHORITIES},
                 **self.variables,
             },
