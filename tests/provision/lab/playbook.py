@@ -102,7 +102,7 @@ def interrupt(name: str, inventory: Path, *options: str, task: str, seconds: flo
     with subprocess.Popen(
         _command(name, inventory, options),
         cwd=PROJECT / "ansible",
-        env=_environment({"ANSIBLE_FORCE_HANDLERS": "false"}),
+        env=_environment(None),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
