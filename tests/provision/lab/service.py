@@ -1,6 +1,7 @@
 """The service on servers of the laboratory, as its operator has it: an inventory, playbooks, tenants, DNS records."""
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -118,7 +119,9 @@ class Service:
         """One of the secrets, as the operator looks it up."""
         program = Path(sys.executable).with_name("ansible-vault")
         command = [program, "view", "--vault-password-file", self._vault_password, self._vault]
-        values = yaml.safe_load(subprocess.run(command, check=True, capture_output=True).stdout)
+        done = subprocess.run(command, capture_output=True, text=True, env=self._environment, check=False)
+        assert done.returncode == 0, done.stderr
+        values = yaml.safe_load(done.stdout)
         return str(values[name])
 
     def trust(self, machine: Machine) -> None:
@@ -148,6 +151,11 @@ class Service:
             self.accounts.append(Account(address, person["password"], secret))
 
     @property
+    def _environment(self) -> dict[str, str]:
+        """As in an activated virtual environment."""
+        return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+    @property
     def _vault(self) -> Path:
         return self.inventory / "group_vars/smailor/vault.yml"
 
@@ -159,7 +167,8 @@ class Service:
         if not self._vault.exists():
             program = Path(sys.executable).with_name("smailor-secrets")
             command = [program, "init", "--file", self._vault, "--vault-password-file", self._vault_password]
-            subprocess.run(command, check=True, capture_output=True)
+            done = subprocess.run(command, capture_output=True, text=True, env=self._environment, check=False)
+            assert done.returncode == 0, done.stderr
 
     def _name(self, name: str, machine: Machine) -> None:
         self.laboratory.names.put(name, "A", machine.ipv4)
