@@ -29,6 +29,7 @@ ROTATED = (
 """Replaced by `rotate`. The next run of site.yml brings them to every program that knows them."""
 KEPT = ("vault_backup_password",)
 """Never replaced: what is in the backup's repository can be read with this one only."""
+PASSWORD_VARIABLE = "ANSIBLE_VAULT_PASSWORD_FILE"  # noqa: S105 - the variable's name
 BACKUP_KEY = "vault_backup_ssh_key"
 """Kept, too: the backup's target knows its public half, so a server made anew can restore."""
 
@@ -61,7 +62,11 @@ def _vault(arguments: list[str], text: str, password_file: Path) -> str:
     if program is None:
         raise click.ClickException("ansible-vault is not on this computer's PATH: pip install ansible-core")
     command = [program, *arguments, "--vault-password-file", str(password_file)]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_VAULT_SECONDS, check=False)
+    # The variable as well as the option would count as two passwords, and ansible-vault would not know which to take.
+    environment = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=_VAULT_SECONDS, check=False, env=environment
+    )
     if done.returncode != 0:
         raise click.ClickException(" ".join(done.stderr.split()))
     return done.stdout
@@ -109,7 +114,7 @@ _password_file = click.option(
     "--vault-password-file",
     "password_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    envvar="ANSIBLE_VAULT_PASSWORD_FILE",
+    envvar=PASSWORD_VARIABLE,
     required=True,
     help="File with the password that encrypts it (also ANSIBLE_VAULT_PASSWORD_FILE).",
 )
