@@ -75,3 +75,13 @@ def test_a_wrong_password_leaves_the_file_as_it_was(place):
 def test_the_inventories_examples_name_every_secret():
     for example in Path("ansible/inventories").glob("*/group_vars/smailor/vault.yml.example"):
         assert set(yaml.safe_load(example.read_text())) <= set(secrets.generate()), example
+
+
+def test_the_password_file_may_be_named_by_ansibles_own_variable(place, monkeypatch):
+    file, password = place
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(password))
+    for command in ("init", "rotate"):
+        result = CliRunner().invoke(secrets.smailor_secrets, [command, "--file", str(file)])
+        assert result.exit_code == 0, result.output
+    monkeypatch.delenv("ANSIBLE_VAULT_PASSWORD_FILE")
+    assert set(read(place)) >= set(secrets.ROTATED)
