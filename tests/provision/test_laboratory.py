@@ -33,7 +33,6 @@ def test_a_fresh_server_is_what_its_name_says_and_answers_ssh_only(laboratory: L
 
 def test_servers_see_the_world_and_the_archives(fresh: Machine) -> None:
     fresh.run(f"ping -c 1 -W 2 {network.WORLD6} || ip -6 route get {network.WORLD6}")
-    fresh.run(f"echo nameserver {network.WORLD4} >/etc/resolv.conf")
     assert network.WORLD6 in fresh.output(f"getent ahosts mx.{STRANGERS}")
     fresh.run("apt-get update --quiet", seconds=300)
 

@@ -5,8 +5,9 @@ import smtplib
 
 import pytest
 
-from tests.provision.lab.laboratory import STRANGERS
+from tests.provision.lab.laboratory import STRANGERS, reverse
 from tests.provision.lab.outside import STRANGER, Outside
+from tests.provision.lab.playbook import PlaybookError
 from tests.provision.lab.service import DOMAIN, MAIL_NAME, Account, Service
 from tests.system.running import letter, token, until
 
@@ -35,6 +36,17 @@ def whole_way(service: Service, family: int) -> None:
         assert b"DKIM-Signature:" in kept.content
         assert kept.sender == ada.address
         outside.arrived(grace, word)
+
+
+def test_the_preflight_names_what_is_missing_and_passes_once_it_is_there(service: Service) -> None:
+    """On the bare server, before anything else: a PTR record that does not agree with HELO."""
+    name, names = reverse(service.host("mx").ipv4), service.laboratory.names
+    right = names.records[name, "PTR"]
+    names.put(name, "PTR", "static.clients.example.")
+    with pytest.raises(PlaybookError, match=r"(?s)static\.clients\.example.*1 to fix"):
+        service.site(playbook="check.yml")
+    names.put(name, "PTR", *right)
+    service.site(playbook="check.yml")
 
 
 def test_one_run_makes_the_service_and_a_second_changes_nothing(service: Service) -> None:
@@ -93,6 +105,15 @@ def test_a_person_logs_in_with_a_browser(service: Service, new_page) -> None:
 @FAMILIES
 def test_other_ports_are_closed(service: Service, family: int) -> None:
     assert Outside(service, family).open_ports("mx", SCANNED) == OPEN
+
+
+def test_new_secrets_reach_every_program(service: Service) -> None:
+    before = service.secret("vault_doveadm_api_key")
+    service.site(playbook="rotate-secrets.yml")
+    assert service.secret("vault_doveadm_api_key") != before
+    whole_way(service, 6)
+    again = service.site()
+    assert again.changed == 0, again.changes()
 
 
 def test_what_dies_comes_back(service: Service) -> None:

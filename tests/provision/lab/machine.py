@@ -178,7 +178,7 @@ exec {shlex.join(command)}
             known.write(f"{self.ipv4},{self.ipv6},{self.private} {public[0]} {public[1]}\n")
         (etc / "hostname").write_text(f"{self.name}\n")
         (etc / "hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
-        shutil.copy("/etc/resolv.conf", etc / "resolv.conf")
+        (etc / "resolv.conf").write_text(f"nameserver {network.WORLD4}\n")
 
     def _mount(self) -> None:
         layers = f"lowerdir={tree(self.suite)},upperdir={self._disk}/upper,workdir={self._disk}/work"

@@ -92,7 +92,9 @@ def play(
     return Recap(hosts, took, done.stdout)
 
 
-def interrupt(name: str, inventory: Path, *options: str, task: str, seconds: float = 900) -> None:
+def interrupt(
+    name: str, inventory: Path, *, task: str, environment: Mapping[str, str] | None = None, seconds: float = 900
+) -> None:
     """Run ansible/NAME and break it off as ctrl-C does, when this task has begun.
 
     Raises:
@@ -100,9 +102,9 @@ def interrupt(name: str, inventory: Path, *options: str, task: str, seconds: flo
     """
     started = time.monotonic()
     with subprocess.Popen(
-        _command(name, inventory, options),
+        _command(name, inventory, ()),
         cwd=PROJECT / "ansible",
-        env=_environment(None),
+        env=_environment(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

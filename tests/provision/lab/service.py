@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tests.provision.lab import network
-from tests.provision.lab.laboratory import Laboratory, reverse
+from tests.provision.lab.laboratory import STRANGERS, Laboratory, reverse
 from tests.provision.lab.machine import Machine
 from tests.provision.lab.playbook import Recap, interrupt, play, write_inventory
 
@@ -74,6 +74,9 @@ class Service:
                 # The world has no signed root; its name server stands for the roots.
                 "unbound_forwarder": f"{network.WORLD4}@53",
                 "unbound_root_anchor": "",
+                "check_dns_servers": [network.WORLD4],
+                "check_port_25_hosts": [f"mx.{STRANGERS}"],
+                "check_spamhaus": False,
                 "certificates_directory_url": authority.url,
                 "certificates_environment": {
                     "REQUESTS_CA_BUNDLE": _AUTHORITIES,
@@ -95,18 +98,21 @@ class Service:
             hosts = [self.machines[name] for name in self.groups["mx"]]
             names.put(submission, "A", *(host.ipv4 for host in hosts))
             names.put(submission, "AAAA", *(host.ipv6 for host in hosts))
-        names.put(DOMAIN, "MX", *(f"10 {name}." for name in self.groups["mx"]))
         senders = " ".join(f"ip4:{self.machines[n].ipv4} ip6:{self.machines[n].ipv6}" for n in self.groups["mx"])
         names.put(f"_spf.{DOMAIN}", "TXT", f'"v=spf1 {senders} -all"')
-        names.put(DOMAIN, "TXT", f'"v=spf1 include:_spf.{DOMAIN} -all"')
+        for name in (DOMAIN, f"srs.{DOMAIN}"):
+            names.put(name, "MX", *(f"10 {host}." for host in self.groups["mx"]))
+            names.put(name, "TXT", f'"v=spf1 include:_spf.{DOMAIN} -all"')
+        names.put(f"_dmarc.{DOMAIN}", "TXT", '"v=DMARC1; p=reject"')
+        names.put(f"_mta-sts.{DOMAIN}", "TXT", '"v=STSv1; id=1"')
 
     def site(self, *options: str, playbook: str = "site.yml") -> Recap:
         """Run a playbook on all servers."""
-        return play(playbook, self.inventory, "--vault-password-file", str(self._vault_password), *options)
+        return play(playbook, self.inventory, *options, environment=self._environment)
 
     def site_interrupted(self, task: str) -> None:
         """Begin site.yml and break it off at a task."""
-        interrupt("site.yml", self.inventory, "--vault-password-file", str(self._vault_password), task=task)
+        interrupt("site.yml", self.inventory, task=task, environment=self._environment)
 
     def rebuild(self, name: str) -> None:
         """Lose a server with its disk, and start a fresh one at the same addresses. Volumes stay."""
@@ -118,7 +124,7 @@ class Service:
     def secret(self, name: str) -> str:
         """One of the secrets, as the operator looks it up."""
         program = Path(sys.executable).with_name("ansible-vault")
-        command = [program, "view", "--vault-password-file", self._vault_password, self._vault]
+        command = [program, "view", self._vault]
         done = subprocess.run(command, capture_output=True, text=True, env=self._environment, check=False)
         assert done.returncode == 0, done.stderr
         values = yaml.safe_load(done.stdout)
@@ -152,21 +158,21 @@ class Service:
 
     @property
     def _environment(self) -> dict[str, str]:
-        """As in an activated virtual environment."""
-        return {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        """As in an activated virtual environment, by somebody whose vault's password is in a file."""
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "ANSIBLE_VAULT_PASSWORD_FILE": str(self.inventory.with_suffix(".vault-password")),
+        }
 
     @property
     def _vault(self) -> Path:
         return self.inventory / "group_vars/smailor/vault.yml"
 
-    @property
-    def _vault_password(self) -> Path:
-        return self.inventory.with_suffix(".vault-password")
-
     def _secrets(self) -> None:
         if not self._vault.exists():
             program = Path(sys.executable).with_name("smailor-secrets")
-            command = [program, "init", "--file", self._vault, "--vault-password-file", self._vault_password]
+            command = [program, "init", "--file", self._vault]
             done = subprocess.run(command, capture_output=True, text=True, env=self._environment, check=False)
             assert done.returncode == 0, done.stderr
 
