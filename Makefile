@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test lint bench-starting bench-milters bench-policyd lock
+.PHONY: help up down setup test test-provision lint bench-starting bench-milters bench-policyd lock
 
 PYTHON ?= python3
 ARGS ?=
@@ -10,7 +10,7 @@ STAGES ?= lint unit service daemon system browser
 export PYTHON
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 up: ## Set up what is needed, start the whole service, stay until ctrl-C (ARGS="--detach --run-dir DIR")
 	@scripts/setup service
@@ -25,6 +25,9 @@ setup: ## Set up what development needs: packages, .venv with the test tools
 
 test: setup ## Run lint and every test (STAGES="unit service", ARGS="-k name" for some)
 	@exec .venv/bin/python scripts/run-tests.py $(STAGES) -- $(ARGS)
+
+test-provision: setup ## Make servers of fresh Debians, as containers, and try them from outside (root; ARGS="-k trixie")
+	@exec scripts/test-provision $(ARGS)
 
 lint: setup ## Check style, types, imports between rooms, shell scripts and roles
 	@scripts/lint

@@ -263,6 +263,17 @@ class Anomalies:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """The synthetic probe.
+
+    Attributes:
+        inbox: the inbox of this service that `smailor jobs run probe` sends a message to and from; empty: none.
+    """
+
+    inbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """What is logged.
 
@@ -290,6 +301,7 @@ class Settings:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     warmup: Warmup = field(default_factory=Warmup)
     anomalies: Anomalies = field(default_factory=Anomalies)
+    probe: Probe = field(default_factory=Probe)
     log: Log = field(default_factory=Log)
 
 

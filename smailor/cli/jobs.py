@@ -10,6 +10,7 @@ from smailor import clock
 from smailor.accounts import app_passwords, service
 from smailor.authentication import record_service, report_service
 from smailor.authentication.reports import Reporter
+from smailor.cli import probe
 from smailor.cli.context import Context
 from smailor.cli.notice import put_into_inbox
 from smailor.cli.output import json_option, show
@@ -99,8 +100,17 @@ def prune_sending(context: Context) -> dict[str, int]:
     }
 
 
+def probe_mail(context: Context) -> dict[str, int]:
+    """Send a message from the probe's inbox to itself, where there is one; fails when it does not come."""
+    inbox = context.settings.probe.inbox
+    if not inbox:
+        return {"enabled": 0}
+    return {"enabled": 1, "milliseconds": probe.run(context.database, context.settings.web, inbox, now=clock.now())}
+
+
 JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
     "dmarc-reports": dmarc_reports,
+    "probe": probe_mail,
     "prune-sending": prune_sending,
     "prune-tokens": prune_tokens,
     "warmup": warmup,

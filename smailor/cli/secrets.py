@@ -1,4 +1,4 @@
-"""`smailor-secrets …`: the secrets of the service for Ansible, made here and kept in a file that ansible-vault locks.
+"""`smailor-secrets …`: the service's secrets for Ansible, generated here and kept in a file that ansible-vault locks.
 
 Runs on the operator's computer, beside the playbooks. A secret in the clear is never written to a disk, never printed,
 and never handed over on a command line. A file that is there is never overwritten by `init`.
@@ -14,6 +14,8 @@ from pathlib import Path
 import click
 import yaml
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 DEFAULT_FILE = Path("ansible/inventories/production/group_vars/smailor/vault.yml")
 SEALING_KEYS = "vault_smailor_sealing_keys"
@@ -27,6 +29,9 @@ ROTATED = (
 """Replaced by `rotate`. The next run of site.yml brings them to every program that knows them."""
 KEPT = ("vault_backup_password",)
 """Never replaced: what is in the backup's repository can be read with this one only."""
+PASSWORD_VARIABLE = "ANSIBLE_VAULT_PASSWORD_FILE"  # noqa: S105 - the variable's name
+BACKUP_KEY = "vault_backup_ssh_key"
+"""Kept, too: the backup's target knows its public half, so a server made anew can restore."""
 
 _BYTES = 32
 _VAULT_SECONDS = 60
@@ -35,8 +40,11 @@ Values = dict[str, str | list[str]]
 
 
 def generate() -> Values:
-    """Every secret of a new service. Letters, digits, - and _ only: safe in every program's configuration."""
-    values: Values = {name: secrets.token_urlsafe(_BYTES) for name in (*ROTATED, *KEPT)}
+    """Every secret of a new service. Passwords are letters and digits: safe in every configuration and URL."""
+    values: Values = {name: secrets.token_hex(_BYTES) for name in (*ROTATED, *KEPT)}
+    values[BACKUP_KEY] = (
+        Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode("ascii")
+    )
     values[SEALING_KEYS] = [Fernet.generate_key().decode("ascii")]
     return values
 
@@ -46,7 +54,7 @@ def rotate(values: Values) -> Values:
     fresh = generate()
     result = {**values, **{name: fresh[name] for name in ROTATED}}
     result[SEALING_KEYS] = [*fresh[SEALING_KEYS], *values.get(SEALING_KEYS, [])]
-    return {**{name: fresh[name] for name in KEPT}, **result}
+    return {**{name: fresh[name] for name in (*KEPT, BACKUP_KEY)}, **result}
 
 
 def _vault(arguments: list[str], text: str, password_file: Path) -> str:
@@ -54,7 +62,11 @@ def _vault(arguments: list[str], text: str, password_file: Path) -> str:
     if program is None:
         raise click.ClickException("ansible-vault is not on this computer's PATH: pip install ansible-core")
     command = [program, *arguments, "--vault-password-file", str(password_file)]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_VAULT_SECONDS, check=False)
+    # The variable as well as the option would count as two passwords, and ansible-vault would not know which to take.
+    environment = {name: value for name, value in os.environ.items() if name != PASSWORD_VARIABLE}
+    done = subprocess.run(
+        command, input=text, capture_output=True, text=True, timeout=_VAULT_SECONDS, check=False, env=environment
+    )
     if done.returncode != 0:
         raise click.ClickException(" ".join(done.stderr.split()))
     return done.stdout
@@ -102,7 +114,7 @@ _password_file = click.option(
     "--vault-password-file",
     "password_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    envvar="ANSIBLE_VAULT_PASSWORD_FILE",
+    envvar=PASSWORD_VARIABLE,
     required=True,
     help="File with the password that encrypts it (also ANSIBLE_VAULT_PASSWORD_FILE).",
 )

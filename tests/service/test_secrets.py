@@ -39,7 +39,7 @@ def test_init_writes_every_secret_encrypted(place):
     assert file.read_text().startswith("$ANSIBLE_VAULT;1.")
     assert stat.S_IMODE(file.stat().st_mode) == stat.S_IMODE(password.stat().st_mode) == 0o600
     values = read(place)
-    assert set(values) == {*secrets.ROTATED, *secrets.KEPT, secrets.SEALING_KEYS}
+    assert set(values) == {*secrets.ROTATED, *secrets.KEPT, secrets.SEALING_KEYS, secrets.BACKUP_KEY}
     assert all(len(values[name]) >= 32 for name in secrets.ROTATED)
     assert not any(str(value) in result.output for value in values.values())
 
@@ -60,7 +60,7 @@ def test_rotation_replaces_passwords_and_keeps_what_opens_old_data(place):
     assert result.exit_code == 0, result.output
     new = read(place)
     assert all(new[name] != old[name] for name in secrets.ROTATED)
-    assert all(new[name] == old[name] for name in secrets.KEPT)
+    assert all(new[name] == old[name] for name in (*secrets.KEPT, secrets.BACKUP_KEY))
     assert new[secrets.SEALING_KEYS][1:] == old[secrets.SEALING_KEYS]
 
 
@@ -75,3 +75,13 @@ def test_a_wrong_password_leaves_the_file_as_it_was(place):
 def test_the_inventories_examples_name_every_secret():
     for example in Path("ansible/inventories").glob("*/group_vars/smailor/vault.yml.example"):
         assert set(yaml.safe_load(example.read_text())) <= set(secrets.generate()), example
+
+
+def test_the_password_file_may_be_named_by_ansibles_own_variable(place, monkeypatch):
+    file, password = place
+    monkeypatch.setenv("ANSIBLE_VAULT_PASSWORD_FILE", str(password))
+    for command in ("init", "rotate"):
+        result = CliRunner().invoke(secrets.smailor_secrets, [command, "--file", str(file)])
+        assert result.exit_code == 0, result.output
+    monkeypatch.delenv("ANSIBLE_VAULT_PASSWORD_FILE")
+    assert set(read(place)) >= set(secrets.ROTATED)

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.provision.lab import network
 from tests.provision.lab.trees import tree
 
+START_SECONDS = 120
 _HIERARCHIES = ("unified", "systemd", "memory", "pids", "cpu", "cpuacct")
 
 
@@ -177,7 +178,7 @@ exec {shlex.join(command)}
             known.write(f"{self.ipv4},{self.ipv6},{self.private} {public[0]} {public[1]}\n")
         (etc / "hostname").write_text(f"{self.name}\n")
         (etc / "hosts").write_text("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n")
-        shutil.copy("/etc/resolv.conf", etc / "resolv.conf")
+        (etc / "resolv.conf").write_text(f"nameserver {network.WORLD4}\n")
 
     def _mount(self) -> None:
         layers = f"lowerdir={tree(self.suite)},upperdir={self._disk}/upper,workdir={self._disk}/work"
@@ -185,7 +186,7 @@ exec {shlex.join(command)}
 
     def _wait_until_up(self) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + START_SECONDS
         state = ""
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
@@ -194,8 +195,9 @@ exec {shlex.join(command)}
             state = done.stdout.decode().strip()
             if state in {"running", "degraded"}:
                 return
-            time.sleep(0.1)
-        raise ServerError(f"{self.name} is {state or 'not reachable'} after a minute:\n{self._last_words()}")
+            # The server's own firewall counts new ssh connections.
+            time.sleep(1)
+        raise ServerError(f"{self.name} is {state or 'not reachable'} after {START_SECONDS} s:\n{self._last_words()}")
 
     def _gone(self) -> None:
         assert self._process is not None

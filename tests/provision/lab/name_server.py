@@ -9,6 +9,7 @@ import socketserver
 import struct
 import threading
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
@@ -20,6 +21,7 @@ import dns.query
 import dns.rcode
 import dns.rdatatype
 import dns.rrset
+import dns.zonefile
 
 TTL = 1
 
@@ -36,32 +38,37 @@ class NameServer:
         self.records: dict[tuple[str, str], list[str]] = {}
         self.zones = [dns.name.from_text(zone) for zone in zones]
         self._upstream = _upstream()
-        self._servers: list[socketserver.BaseServer] = []
-        for address in listen:
-            self._servers += [_Udp((address, 53), self), _Tcp((address, 53), self)]
-        self._threads = [
-            threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}) for server in self._servers
-        ]
+        self._listen = list(listen)
+        self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
+        with ExitStack() as opening:
+            for address in self._listen:
+                for kind in (_Udp, _Tcp):
+                    server = kind((address, 53), self)
+                    opening.callback(server.server_close)
+                    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+                    thread.start()
+                    opening.callback(thread.join)
+                    opening.callback(server.shutdown)
+            self._open = opening.pop_all()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        for server in self._servers:
-            server.shutdown()
-        for thread in self._threads:
-            thread.join()
-        for server in self._servers:
-            server.server_close()
+        self._open.close()
 
     def put(self, name: str, kind: str, *values: str) -> None:
         """Set a name's records of one type, in the zone file's notation; none: take them away."""
         key = (name.lower().rstrip("."), kind)
-        self.records[key] = list(values)
-        if not values:
-            del self.records[key]
+        if values:
+            self.records[key] = list(values)
+        else:
+            self.records.pop(key, None)
+
+    def put_zone(self, text: str) -> None:
+        """Set the records of a zone file in which every name is in full."""
+        for found in dns.zonefile.read_rrsets(text, rdclass=None, default_ttl=TTL, relativize=False):
+            self.put(found.name.to_text(), dns.rdatatype.to_text(found.rdtype), *(record.to_text() for record in found))
 
     def answer(self, asked: dns.message.Message) -> dns.message.Message:
         """The answer to one question."""

@@ -2,9 +2,10 @@
 
 import os
 import re
+import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,14 +67,12 @@ def play(
     Raises:
         PlaybookError: it ended with another status than 0; the message holds the end of what it printed.
     """
-    command = [str(PROJECT / ".venv/bin/ansible-playbook"), "-i", str(inventory), name, *options]
-    home = PROJECT / ".cache/ansible"
-    told = os.environ | {"ANSIBLE_HOME": str(home), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"} | (environment or {})
+    command = _command(name, inventory, options)
     started = time.monotonic()
     done = subprocess.run(
         command,
         cwd=PROJECT / "ansible",
-        env=told,
+        env=_environment(environment),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -82,7 +81,7 @@ def play(
         check=False,
     )
     took = time.monotonic() - started
-    (inventory / "last-run.log").write_text(done.stdout)
+    inventory.with_suffix(".log").write_text(done.stdout)
     if done.returncode != 0:
         end = "\n".join(done.stdout.splitlines()[-60:])
         raise PlaybookError(f"{' '.join(command)} ended with {done.returncode} after {took:.0f} s:\n{end}")
@@ -91,6 +90,47 @@ def play(
         for host, counts in _RECAP.findall(done.stdout)
     }
     return Recap(hosts, took, done.stdout)
+
+
+def interrupt(
+    name: str, inventory: Path, *, task: str, environment: Mapping[str, str] | None = None, seconds: float = 900
+) -> None:
+    """Run ansible/NAME and break it off as ctrl-C does, when this task has begun.
+
+    Raises:
+        PlaybookError: it ended, or the time was over, before that task.
+    """
+    started = time.monotonic()
+    with subprocess.Popen(
+        _command(name, inventory, ()),
+        cwd=PROJECT / "ansible",
+        env=_environment(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith(f"TASK [{task}]"):
+                # To all of them, as a terminal does.
+                os.killpg(process.pid, signal.SIGINT)
+                process.stdout.read()
+                return
+            if time.monotonic() - started > seconds:
+                os.killpg(process.pid, signal.SIGTERM)
+                break
+    raise PlaybookError(f"{name} did not come to {task}")
+
+
+def _command(name: str, inventory: Path, options: Sequence[str]) -> list[str]:
+    return [str(PROJECT / ".venv/bin/ansible-playbook"), "-i", str(inventory), name, *options]
+
+
+def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    home = PROJECT / ".cache/ansible"
+    return os.environ | {"ANSIBLE_HOME": str(home), "ANSIBLE_NOCOLOR": "1", "LC_ALL": "C.UTF-8"} | dict(more or {})
 
 
 def write_inventory(

@@ -1,0 +1,69 @@
+"""Servers for the tests of this folder. Where there can be none, every test says why and is skipped."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dns.resolver
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.conftest import CHROMIUM, OPTIONS
+from tests.provision.lab.laboratory import Laboratory, missing
+from tests.provision.lab.network import PUBLIC4, PUBLIC6
+from tests.provision.lab.service import MAIL_NAME, Service, backup_target, one_host
+
+HERE = Path(__file__).parent
+# Short name and number of the server, and of the one that keeps its backups.
+SUITES = {"trixie": ("mx1", 11, "keeper1", 12), "bookworm": ("mx3", 13, "keeper3", 14)}
+# A first run of site.yml may well take some minutes.
+SECONDS = 1500
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The laboratory's addresses are as near as loopback is; its servers take their time."""
+    addresses = [form.format(number) for form in (PUBLIC4, PUBLIC6) for number in range(1, 40)]
+    allowed = ["127.0.0.1", "::1", *addresses, *map(str, dns.resolver.get_default_resolver().nameservers)]
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.allow_hosts(allowed))
+            item.add_marker(pytest.mark.timeout(SECONDS))
+
+
+@pytest.fixture(scope="session")
+def laboratory() -> Iterator[Laboratory]:
+    """A world with DNS, certificate authority and strangers, and no server yet."""
+    if reason := missing():
+        pytest.skip(reason)
+    with Laboratory() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module", params=list(SUITES))
+def service(request: pytest.FixtureRequest, laboratory: Laboratory) -> Iterator[Service]:
+    """The service on one server, fresh: no playbook has run. The tests of a module follow one another on it."""
+    name, number, keeper_name, keeper_number = SUITES[request.param]
+    made = one_host(laboratory, name, number, request.param)
+    keeper = laboratory.machine(keeper_name, keeper_number)
+    keeper.start()
+    backup_target(made, keeper)
+    yield made
+    for machine in (*made.machines.values(), keeper):
+        machine.destroy()
+
+
+@pytest.fixture
+def new_page(laboratory: Laboratory) -> Iterator[Callable[[Service], Page]]:
+    """Opens a page of a headless Chromium for which the service's public name leads to its web host; errors in `page.faults`."""
+    with sync_playwright() as playwright:
+
+        def open_page(service: Service) -> Page:
+            rule = f"--host-resolver-rules=MAP {MAIL_NAME} {service.host('web').ipv4}"
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, rule])
+            # The chain is another test's matter: Chromium has its own list of authorities.
+            page = browser.new_context(ignore_https_errors=True).new_page()
+            page.faults = []
+            page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)
+            page.on("pageerror", lambda error: page.faults.append(str(error)))
+            return page
+
+        yield open_page

@@ -1,0 +1,190 @@
+"""From a bare Debian to a working service, and what may happen to it later. The tests tell one story: in this order, on one server."""
+
+import re
+import smtplib
+
+import pytest
+
+from tests.provision.lab.laboratory import STRANGERS, reverse
+from tests.provision.lab.outside import STRANGER, Outside
+from tests.provision.lab.playbook import PlaybookError
+from tests.provision.lab.service import DOMAIN, MAIL_NAME, Account, Service
+from tests.system.running import letter, token, until
+
+OPEN = {22, 25, 80, 143, 443, 465, 587, 993, 4190}
+# Where the programs behind them listen (PostgreSQL, Redis, Rspamd, doveadm, metrics, the web), and all below 1024.
+SCANNED = {*range(1, 1024), 4190, 5432, 6379, 8000, 8080, *range(9100, 9120), 11332, 11333, 11334, 24242}
+FAMILIES = pytest.mark.parametrize("family", [4, 6])
+STARTED_BY_US = re.compile(
+    r"^(postfix(@-)?|dovecot|rspamd|redis-server|valkey-server|unbound|nginx|fail2ban|smailor-(signing|dmarc|policyd|web))\.service"
+)
+
+
+def whole_way(service: Service, family: int) -> None:
+    """Mail in, mail out, and between neighbours, read by IMAP."""
+    ada, grace = service.accounts
+    outside = Outside(service, family)
+    word = token()
+    outside.deliver(letter(STRANGER, ada.address, f"In {word}"), ada.address)
+    assert b"dmarc=" in outside.arrived(ada, word)
+    for port in (587, 465):
+        word = token()
+        with outside.submission(ada, port) as client:
+            client.send_message(letter(ada.address, STRANGER, f"Out {word}"))
+            client.send_message(letter(ada.address, grace.address, f"Neighbour {word}"))
+        (kept,) = until(lambda word=word: service.laboratory.sink.find(f"Out {word}"), "message outside", 60)
+        assert b"DKIM-Signature:" in kept.content
+        assert kept.sender == ada.address
+        outside.arrived(grace, word)
+
+
+def test_the_preflight_names_what_is_missing_and_passes_once_it_is_there(service: Service) -> None:
+    """On the bare server, before anything else: a PTR record that does not agree with HELO."""
+    name, names = reverse(service.host("mx").ipv4), service.laboratory.names
+    right = names.records[name, "PTR"]
+    names.put(name, "PTR", "static.clients.example.")
+    with pytest.raises(PlaybookError, match=r"(?s)static\.clients\.example.*1 to fix"):
+        service.site(playbook="check.yml")
+    names.put(name, "PTR", *right)
+    service.site(playbook="check.yml")
+
+
+def test_one_run_makes_the_service_and_a_second_changes_nothing(service: Service) -> None:
+    first = service.site()
+    second = service.site()
+    print(f"first run {first.seconds:.0f} s, changed {first.changed}; second {second.seconds:.0f} s")
+    assert second.changed == 0, second.changes()
+    service.people()
+
+
+@FAMILIES
+def test_mail_goes_in_and_out(service: Service, family: int) -> None:
+    whole_way(service, family)
+
+
+@FAMILIES
+def test_certificates_are_the_authoritys_and_name_the_server(service: Service, family: int) -> None:
+    outside = Outside(service, family)
+    for port in (443, 465, 993):
+        assert outside.certificate(port, MAIL_NAME).version() in {"TLSv1.2", "TLSv1.3"}
+
+
+@FAMILIES
+def test_a_stranger_cannot_relay_and_nobody_sends_without_a_password(service: Service, family: int) -> None:
+    outside = Outside(service, family)
+    with outside.port_25() as client:
+        client.mail(STRANGER)
+        code, said = client.rcpt("somebody@elsewhere.example")
+        assert code == 554, said
+    with outside.submission() as client, pytest.raises(smtplib.SMTPSenderRefused) as refused:
+        client.send_message(letter(STRANGER, f"somebody@{STRANGERS}", "no"))
+    assert refused.value.smtp_code == 530
+
+
+@FAMILIES
+def test_the_web_says_what_other_hosts_and_mail_programs_ask(service: Service, family: int) -> None:
+    outside = Outside(service, family)
+    policy = outside.get(f"mta-sts.{DOMAIN}", "/.well-known/mta-sts.txt")
+    assert {"version: STSv1", "mode: enforce", f"mx: {service.groups['mx'][0]}"} <= set(policy.splitlines())
+    settings = outside.get(f"autoconfig.{DOMAIN}", "/mail/config-v1.1.xml")
+    assert settings.count(f"<hostname>{MAIL_NAME}</hostname>") >= 2
+    assert "Contact: mailto:" in outside.get(MAIL_NAME, "/.well-known/security.txt")
+
+
+def test_a_person_logs_in_with_a_browser(service: Service, new_page) -> None:
+    ada = service.accounts[0]
+    page = new_page(service)
+    page.goto(f"https://{MAIL_NAME}/")
+    page.get_by_label("E-mail address").fill(ada.address)
+    page.get_by_label("Password").fill(ada.password)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_function("document.title.includes('Inbox')")
+    assert page.faults == []
+
+
+@FAMILIES
+def test_other_ports_are_closed(service: Service, family: int) -> None:
+    assert Outside(service, family).open_ports("mx", SCANNED) == OPEN
+
+
+def test_new_secrets_reach_every_program(service: Service) -> None:
+    before = service.secret("vault_doveadm_api_key")
+    service.site(playbook="rotate-secrets.yml")
+    assert service.secret("vault_doveadm_api_key") != before
+    whole_way(service, 6)
+    again = service.site()
+    assert again.changed == 0, again.changes()
+
+
+def test_what_dies_comes_back(service: Service) -> None:
+    server = service.host("mx")
+    listed = server.output("systemctl list-units --type=service --state=running --plain --no-legend").splitlines()
+    units = [line.split()[0] for line in listed if STARTED_BY_US.match(line)]
+    assert len(units) >= 9, listed
+    for unit in units:
+        before = server.output(f"systemctl show --property=MainPID --value {unit}")
+        server.run(f"systemctl kill --signal=KILL {unit}")
+        until(
+            lambda unit=unit, before=before: (
+                server.output(f"systemctl show --property=MainPID --value {unit}") not in {"0", before}
+                and server.run(f"systemctl is-active {unit}", check=False).returncode == 0
+            ),
+            f"new {unit}",
+            60,
+        )
+    whole_way(service, 4)
+
+
+def test_our_processes_are_locked_in(service: Service) -> None:
+    server = service.host("mx")
+    listed = server.output("systemctl list-units --all --plain --no-legend 'smailor-*.service' | cut -d' ' -f1").split()
+    ours = [unit for unit in listed if re.match(r"smailor-(signing|dmarc|policyd|web|job@.*)\.service$", unit)]
+    assert len(ours) >= 4, listed
+    for unit in ours:
+        said = server.output(f"systemd-analyze security --no-pager {unit} | tail -1")
+        found = re.search(r"level for \S+ ([0-9.]+)", said.replace(":", ""))
+        assert found, said
+        print(unit, found[1])
+        assert float(found[1]) <= 3.0
+
+
+@FAMILIES
+def test_a_restart_changes_nothing(service: Service, family: int) -> None:
+    if family == 4:
+        service.host("mx").reboot()
+    whole_way(service, family)
+    assert Outside(service, family).open_ports("mx", SCANNED) == OPEN
+
+
+def test_a_lost_server_is_made_anew_from_its_backup(service: Service) -> None:
+    """Also when the first run on the new server was broken off in the middle."""
+    ada = service.accounts[0]
+    outside = Outside(service, 4)
+    for odd in ("Grüße, ein Brief mit Umlauten\n", "a" * 990 + "\n", "x\n" * 200_000, ".\n..\n"):
+        word = token()
+        outside.deliver(letter(STRANGER, ada.address, word, odd), ada.address)
+        outside.arrived(ada, word)
+    before = everything(outside, ada)
+    service.site(playbook="backup.yml")
+
+    [name] = service.machines
+    service.rebuild(name)
+    service.site_interrupted("smailor : Configure")
+    made = service.site()
+    restored = service.site("-e", "restore=everything", playbook="restore.yml")
+    print(f"fresh server {made.seconds:.0f} s, restored in {restored.seconds:.0f} s")
+    assert everything(outside, ada) == before
+    whole_way(service, 6)
+    again = service.site()
+    assert again.changed == 0, again.changes()
+
+
+def everything(outside: Outside, account: Account) -> dict[str, list[bytes]]:
+    """All of a person's mail, byte for byte, by folder."""
+    found = {}
+    with outside.imap(account) as client:
+        for _, _, folder in client.list_folders():
+            client.select_folder(folder, readonly=True)
+            numbers = client.search("ALL")
+            found[folder] = sorted(part[b"BODY[]"] for part in client.fetch(numbers, ["BODY.PEEK[]"]).values())
+    return found
