@@ -48,7 +48,7 @@ def run_pytest(stage: str, arguments: list[str]) -> Outcome:
     environment = dict(os.environ)
     if stage in AS_ROOT and os.geteuid() != 0:
         # Root leaves nothing in the clone that its owner could not remove.
-        command = [str(PROJECT / "scripts" / "as-root"), *command, "-p", "no:cacheprovider"]
+        command = [str(PROJECT / "scripts" / "as-root"), *command, "-o", "cache_dir=/var/cache/smailor/pytest"]
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
     started = time.monotonic()
     status = subprocess.run(command, cwd=PROJECT, env=environment, check=False).returncode
