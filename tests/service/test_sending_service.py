@@ -189,8 +189,7 @@ def test_a_clock_set_back_an_hour_frees_nothing_that_two_daemons_hold(database_u
         left = 0
         while service.decide(message()).permitted:
             left += 1
-        # Never over; what a daemon held when time jumped may stay charged until it slides out.
-        assert 600 - 150 <= permitted + left <= 600
+        assert permitted + left == 600
     database.dispose()
 
 
