@@ -16,7 +16,7 @@ from smailor.sending import leases
 from smailor.sending.decision import PERMITTED, Decision, SendingRequest, too_many_recipients
 from smailor.sending.leases import LOW, Cap, Lease, Owed, Route, Wanted
 from smailor.sending.store import Batch
-from smailor.sending.tally import SLOT_SECONDS, Tally
+from smailor.sending.tally import Tally
 from smailor.sending.terms import MAX_AGE_SECONDS, Applied, Terms, account_key
 
 MAX_ANSWERS: Final = 50_000
@@ -81,7 +81,7 @@ class Trip:
         self.lacking: dict[str, Lease] = {}
         self.renewing: dict[str, tuple[Lease, int, int]] = {}
         self.owed: list[Owed] = []
-        self.grants: dict[str, tuple[Lease, Wanted]] = {}
+        self.grants: dict[str, tuple[Lease, Wanted, int]] = {}
         self.store_now = 0.0
 
     @property
@@ -138,7 +138,8 @@ class Trip:
         messages, recipients = max(wanted.messages - left[0], 0), max(wanted.recipients - left[1], 0)
         if left[0] + messages and left[1] + recipients:
             tally.add(messages, recipients)
-            self.grants[lease.key] = (lease, Wanted(messages, recipients, wanted.seconds))
+            # The tally's own slot, which is later than the clock's where that was set back.
+            self.grants[lease.key] = (lease, Wanted(messages, recipients, wanted.seconds), tally.latest)
 
 
 class Book:
@@ -301,7 +302,6 @@ class Book:
 
     def settle(self, trip: Trip) -> None:
         """Take over what was decided and committed."""
-        slot = int(trip.store_now) // SLOT_SECONDS
         full_until = leases.spend_until(trip.now, trip.store_now, leases.FULL_SECONDS)
         done = set()
         for item in trip.pending:
@@ -320,7 +320,7 @@ class Book:
             lease.renew_at = lease.until  # where nothing was granted, this one runs out
             lease.low_messages = lease.low_recipients = -1
         times: dict[float, tuple[float, float]] = {}
-        for lease, granted in trip.grants.values():
+        for lease, granted, slot in trip.grants.values():
             if lease.slot != slot and (owed := lease.take_out()):
                 self._owed.append(owed)
             lease.messages += granted.messages

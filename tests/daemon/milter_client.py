@@ -153,6 +153,7 @@ class MilterClient:
         self._macros("E", {"i": queue_id})
         self._send("E", b"")
         outcome = Outcome("", headers=list(self._headers))
+        self._places = {}
         while True:
             command, data = self._receive()
             if command in "him":
@@ -192,13 +193,24 @@ class MilterClient:
         if not self.protocol & LEADING_SPACE:
             value = b" " + value
         if command == "h":
+            self._places = {}
             headers.append((name, value))
         elif command == "i":
+            self._places = {}
             headers.insert(index, (name, value))
         else:
-            places = [at for at, (found, _) in enumerate(headers) if found.lower() == name.lower()]
+            if name.lower() not in self._places:  # they stay true while the last one is removed first
+                self._places[name.lower()] = [
+                    at for at, (found, _) in enumerate(headers) if found.lower() == name.lower()
+                ]
+            places = self._places[name.lower()]
             at = places[index - 1]
             headers[at : at + 1] = [(name, value)] if value else []
+            if value or index < len(places):
+                self._places = {}
+            else:
+                places.pop()
+                self._places = {name.lower(): places}
 
     def _send(self, command: str, data: bytes) -> None:
         try:

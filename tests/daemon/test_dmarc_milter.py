@@ -227,7 +227,7 @@ def test_any_envelope_gets_an_answer(milter, sender):
 
 def test_ten_thousand_fields_and_fields_as_long_as_postfix_lets_them_be_are_answered(milter):
     assert send(milter, fields("ada@good.example", *[("X-Many", b" " + b"x" * 50)] * 10_000)).accepted
-    many = fields("ada@good.example", *[("X-Smailor-Many", b" x")] * 1000)
+    many = fields("ada@good.example", *[("X-Smailor-Many", b" x")] * 10_000)
     assert send(milter, many).values("X-Smailor-Many") == []
     assert send(milter, fields("ada@good.example", ("X-Large", b" " + b"x" * 60_000))).accepted
     assert send(milter, fields("ada@good.example", ("DKIM-Signature", b" " + b"v=1;" * 15_000))).accepted

@@ -247,17 +247,19 @@ def test_a_database_that_is_down_is_a_451_and_the_mail_comes_through_later(
 def test_a_database_that_is_locked_is_a_451(fragile: Service) -> None:
     """SQLite: somebody writes for too long. What cannot be counted does not leave; reading goes on."""
     ada, word = fragile.inbox("ada@analytical.test"), token()
+    # One who has not sent yet: for others the policy daemon may hold a few messages that are counted already.
+    young = fragile.new_inbox("locked")
     connection = sqlite3.connect(fragile.endpoints["database"].removeprefix("sqlite:///"), isolation_level=None)
     try:
         connection.execute("BEGIN IMMEDIATE")
         assert receive(fragile, ada.address, word)[0] == 250
         fragile.arrived(ada, word)
-        code, text = submit(fragile, ada, "bob@stranger.test", token())
+        code, text = submit(fragile, young, "bob@stranger.test", token())
         assert code == 451, text
         connection.execute("ROLLBACK")
     finally:
         connection.close()
-    until(lambda: submit(fragile, ada, "bob@stranger.test", token())[0] == 250, "submission after the lock")
+    until(lambda: submit(fragile, young, "bob@stranger.test", token())[0] == 250, "submission after the lock")
 
 
 @on_sqlite

@@ -7,7 +7,7 @@ import pytest
 from smailor.address import Address, DomainName
 from smailor.sending import book as books
 from smailor.sending import leases
-from smailor.sending.book import Book, Waiting
+from smailor.sending.book import Book, Trip, Waiting
 from smailor.sending.decision import PERMITTED, Decision, Kind, Phase, SendingRequest
 from smailor.sending.leases import Lease
 from smailor.sending.limits import HOUR, MESSAGES, Limit
@@ -20,13 +20,14 @@ NOON = 1_793_620_800.0
 
 
 class OneDaemon:
-    """A book with a store that begins empty."""
+    """A book with a store that begins empty; `behind` is how far the store's clock was set back, in seconds."""
 
     def __init__(self, *, leasing: bool = True) -> None:
         self.book = Book(leasing=leasing)
         self.book.forget_terms(1)
         self.rows: dict[str, bytes] = {}
         self.trips = 0
+        self.behind = 0.0
 
     def learn(self, terms: Terms) -> None:
         self.book.learn("ada", terms)
@@ -37,11 +38,15 @@ class OneDaemon:
         request = SendingRequest(ADA, Phase.CHARGE, "", ADA.domain, recipient_count=recipients)
         trip = self.book.prepare([Waiting(request, "ada", name, now, Future())], now)
         self.trips += 1
-        batch = batch_of(trip.keys, [(key, self.rows[key]) for key in trip.keys if key in self.rows], NOON + now, 1)
+        self.make(trip, now)
+        return trip.pending[0].decision
+
+    def make(self, trip: Trip, now: float) -> None:
+        kept = [(key, self.rows[key]) for key in trip.keys if key in self.rows]
+        batch = batch_of(trip.keys, kept, NOON + now - self.behind, 1)
         for key in trip.work(batch):
             self.rows[key] = batch.tallies[key].packed()
         self.book.settle(trip)
-        return trip.pending[0].decision
 
 
 def terms(limit: int, **values: int) -> Terms:
@@ -198,6 +203,21 @@ def test_what_is_left_of_the_last_slot_is_not_mixed_with_what_is_granted_in_this
     assert lease.messages == trip.grants[lease.key][1].messages
     back = daemon.book.prepare((), 301.0)
     assert [(owed.messages, owed.slot) for owed in back.owed] == [(left, old)]
+
+
+def test_what_was_granted_by_a_clock_set_back_is_given_back_whole() -> None:
+    """It was counted in the newest slot, not in that which the clock tells."""
+    daemon = OneDaemon()
+    daemon.learn(terms(1_000_000))
+    daemon.ask(0, 0.0)
+    daemon.behind = 3600.0
+    for number in range(1, 40):
+        daemon.ask(number, 40.0 + number / 1000)
+    lease = daemon.book.route("ada").leases[0]  # type: ignore[union-attr]
+    assert lease.messages > 0
+    daemon.book.give_back_all()
+    daemon.make(daemon.book.prepare((), 41.0), 41.0)
+    assert Tally(daemon.rows[lease.key]).totals[0] == 40
 
 
 def test_what_was_reserved_in_the_last_slot_goes_back_into_that() -> None:
