@@ -18,9 +18,9 @@ from smailor.database.schema import upgrade
 from smailor.dns.fake import FakeResolver
 from smailor.domains import service as domains
 from smailor.domains.records import ServiceNames
-from smailor.domains.sealing import Sealer
 from smailor.domains.signing_keys import signing_key
 from smailor.mailboxes import service as mailboxes
+from smailor.sealing import Sealer
 
 PROJECT = Path(__file__).parents[1]
 START_SECONDS = 30

@@ -15,9 +15,9 @@ from smailor.config import Settings
 from smailor.database.engine import Database
 from smailor.dns.counts import DnsCounts
 from smailor.dns.resolver import Resolver
-from smailor.domains.sealing import Sealer
 from smailor.domains.service_keys import service_key
 from smailor.mailboxes.routing import is_forwarded_outside
+from smailor.sealing import Sealer
 
 
 def make_tenant(settings: Settings, meter: Meter) -> DmarcTenant:

@@ -11,9 +11,9 @@ from milters.signing import SigningTenant
 from smailor import clock
 from smailor.config import Settings
 from smailor.database.reader import Reader
-from smailor.domains.sealing import Sealer
 from smailor.domains.signing_keys import hides_clients, signing_keys
 from smailor.mailboxes.may_send import may_send_as
+from smailor.sealing import Sealer
 
 
 def make_tenant(settings: Settings, meter: Meter) -> SigningTenant:

@@ -15,7 +15,7 @@ from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
 from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
-from smailor.domains.sealing import Sealer
+from smailor.sealing import Sealer
 from webui import assets, auth, domains, errors, headers, home, inboxes, people, rendering, sending
 from webui.context import Context
 from webui.mail import pages as mail

@@ -10,7 +10,7 @@ from flask import current_app
 from smailor.config import Settings
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
-from smailor.domains.sealing import Sealer
+from smailor.sealing import Sealer
 from webui.mail.office import PostOffice
 
 

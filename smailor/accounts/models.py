@@ -3,10 +3,20 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from smailor.database.base import Base, UtcDateTime, address_text, intpk, moment, name_text, token_digest
+from smailor.database.base import (
+    Base,
+    UtcDateTime,
+    address_text,
+    bigint,
+    domain_text,
+    intpk,
+    moment,
+    name_text,
+    token_digest,
+)
 
 
 class User(Base):
@@ -18,7 +28,12 @@ class User(Base):
     email: Mapped[address_text] = mapped_column(unique=True)
     name: Mapped[name_text]
     password_hash: Mapped[str]
+    """bcrypt; empty: no password, somebody else says who this is."""
     operator: Mapped[bool]
+    language: Mapped[str] = mapped_column(String(10), server_default="")
+    """`en`, `de`; empty: what the browser asks for."""
+    email_verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When its owner showed that the address is theirs; None: nothing opens until then."""
     created_at: Mapped[moment]
 
 
@@ -37,6 +52,9 @@ class Workspace(Base):
     """What it may do and how much of it: a name in the configuration's `plans`."""
     sender_privacy: Mapped[bool]
     created_at: Mapped[moment]
+    deletion_asked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    delete_after: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    """The end of its grace period; None: it stays."""
 
 
 class Member(Base):
@@ -55,6 +73,33 @@ class Member(Base):
     workspace: Mapped[Workspace] = relationship()
 
 
+class DomainAdmin(Base):
+    """A member who manages one domain of the workspace, whatever their role. Domains live in a room above: a name."""
+
+    __tablename__ = "domain_admins"
+
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id", ondelete="CASCADE"), primary_key=True)
+    domain: Mapped[domain_text] = mapped_column(primary_key=True)
+
+
+class Invitation(Base):
+    """An offer to become a member, made to an address, known by the digest of its token only."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[intpk]
+    workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    email: Mapped[address_text]
+    role: Mapped[name_text]
+    domains: Mapped[list[str]] = mapped_column(JSON)
+    token_sha256: Mapped[token_digest] = mapped_column(unique=True)
+    invited_by: Mapped[address_text]
+    created_at: Mapped[moment]
+    expires_at: Mapped[moment]
+    accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    withdrawn_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class WebSession(Base):
     """A log-in to the web interface, known by the digest of its token only."""
 
@@ -65,8 +110,120 @@ class WebSession(Base):
     token_sha256: Mapped[token_digest] = mapped_column(unique=True)
     created_at: Mapped[moment]
     expires_at: Mapped[moment]
+    """The absolute end, however much it is used."""
+    last_used_at: Mapped[moment]
+    authenticated_at: Mapped[moment]
+    """When its owner last showed who they are: sensitive actions ask how long ago that was."""
+    method: Mapped[str] = mapped_column(String(40))
+    """`password`, `passkey`, `oidc:NAME`; with a second factor `password+totp`."""
+    source: Mapped[name_text]
+    """The client's IP address at the last use."""
+    device: Mapped[name_text]
+    """Browser and system in words, such as `Firefox on Linux`."""
 
     user: Mapped[User] = relationship()
+
+
+class OneTimeToken(Base):
+    """A link sent by mail that works once: `verify-email`, `reset-password`; known by its digest only."""
+
+    __tablename__ = "one_time_tokens"
+
+    id: Mapped[intpk]
+    purpose: Mapped[str] = mapped_column(String(40))
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_sha256: Mapped[token_digest] = mapped_column(unique=True)
+    created_at: Mapped[moment]
+    expires_at: Mapped[moment]
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class PendingLogin(Base):
+    """A log-in that is half-way: with a provider, before the second factor, with a passkey's challenge.
+
+    It works once and in one browser, which holds the token; `values` has what must come back (state, nonce, challenge).
+    """
+
+    __tablename__ = "pending_logins"
+
+    id: Mapped[intpk]
+    purpose: Mapped[str] = mapped_column(String(40))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    token_sha256: Mapped[token_digest] = mapped_column(unique=True)
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[moment]
+    expires_at: Mapped[moment] = mapped_column(UtcDateTime, index=True)
+
+
+class ExternalIdentity(Base):
+    """A person at a provider of log-ins, linked to one of ours by their own will."""
+
+    __tablename__ = "external_identities"
+    __table_args__ = (UniqueConstraint("issuer", "subject"),)
+
+    id: Mapped[intpk]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    provider: Mapped[str] = mapped_column(String(40))
+    issuer: Mapped[str] = mapped_column(String(500))
+    subject: Mapped[str] = mapped_column(String(255))
+    email: Mapped[address_text]
+    created_at: Mapped[moment]
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class TotpDevice(Base):
+    """A person's authenticator app (RFC 6238). The secret is sealed; no time step is taken twice."""
+
+    __tablename__ = "totp_devices"
+
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    sealed_secret: Mapped[str] = mapped_column(Text)
+    last_step: Mapped[bigint]
+    created_at: Mapped[moment]
+    confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RecoveryCode(Base):
+    """A code that replaces the second factor once."""
+
+    __tablename__ = "recovery_codes"
+
+    id: Mapped[intpk]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    token_sha256: Mapped[token_digest]
+    created_at: Mapped[moment]
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Passkey(Base):
+    """A WebAuthn credential."""
+
+    __tablename__ = "passkeys"
+
+    id: Mapped[intpk]
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary(1023), unique=True)
+    public_key: Mapped[bytes] = mapped_column(LargeBinary)
+    sign_count: Mapped[bigint]
+    transports: Mapped[list[str]] = mapped_column(JSON)
+    label: Mapped[name_text]
+    backed_up: Mapped[bool]
+    created_at: Mapped[moment]
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Notice(Base):
+    """A letter of the service that waits to be sent. Its text is sealed: it may hold a link that opens an account."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[intpk]
+    recipient: Mapped[address_text]
+    sealed_message: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[moment]
+    next_try_at: Mapped[moment] = mapped_column(UtcDateTime, index=True)
+    attempts: Mapped[int]
+    expires_at: Mapped[moment]
 
 
 class AppPassword(Base):

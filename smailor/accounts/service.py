@@ -87,7 +87,12 @@ def create_user(
     address = str(Address.parse(email))
     password_hash = passwords.hash_password(password)
     user = User(
-        email=address, name=clean_name("name", name), password_hash=password_hash, operator=operator, created_at=now
+        email=address,
+        name=clean_name("name", name),
+        password_hash=password_hash,
+        operator=operator,
+        email_verified_at=now,
+        created_at=now,
     )
     try:
         with database.transaction() as session:
@@ -304,6 +309,11 @@ def start_session(database: Database, *, user_id: int, now: datetime, lifetime: 
                 token_sha256=passwords.digest_secret(token),
                 created_at=now,
                 expires_at=now + lifetime,
+                last_used_at=now,
+                authenticated_at=now,
+                method="password",
+                source="",
+                device="",
             )
         )
     return token

@@ -9,7 +9,7 @@ from smailor.database import revision
 from smailor.database.engine import Database
 from smailor.dns.resolver import Resolver
 from smailor.domains.records import ServiceNames
-from smailor.domains.sealing import Sealer
+from smailor.sealing import Sealer
 
 
 @dataclass

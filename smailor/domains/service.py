@@ -25,8 +25,8 @@ from smailor.domains.records import (
     check_record,
 )
 from smailor.domains.records import wanted_records as _wanted_records
-from smailor.domains.sealing import Sealer
 from smailor.errors import Conflict, NotFound, TemporaryFailure
+from smailor.sealing import Sealer
 
 
 @dataclass(frozen=True, slots=True)

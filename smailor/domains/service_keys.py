@@ -15,8 +15,8 @@ from smailor.database.engine import Database
 from smailor.domains.dkim_keys import Algorithm, generate_key_pair, key_record, selector_for
 from smailor.domains.models import ServiceKey
 from smailor.domains.records import MX_PREFERENCE, ServiceNames, WantedRecord
-from smailor.domains.sealing import Sealer
 from smailor.domains.signing_keys import SigningKey, signing_key
+from smailor.sealing import Sealer
 
 
 def service_key(database: Database, *, domain: str, sealer: Sealer, now: datetime) -> SigningKey:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from smailor.accounts.sender_privacy import hides_clients_of
 from smailor.database.reader import Rows
 from smailor.domains.dkim_keys import Algorithm
-from smailor.domains.sealing import Sealer
+from smailor.sealing import Sealer
 
 _KEYS = """
 SELECT dkim_keys.algorithm, dkim_keys.selector, dkim_keys.private_key_sealed

@@ -29,10 +29,10 @@ from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.domains import records
 from smailor.domains import service as domains
-from smailor.domains.sealing import Sealer
 from smailor.errors import Conflict, NotFound, TemporaryFailure
 from smailor.mailboxes import aliases
 from smailor.mailboxes import service as mailboxes
+from smailor.sealing import Sealer
 from smailor.sending import plans, warmup_service
 from smailor.sending.warmup_service import Setting
 from smailor.stack.demo_mail import DemoMessage, conversations

@@ -6,8 +6,8 @@ from pathlib import Path
 from smailor.config import Settings
 from smailor.database.engine import Database
 from smailor.domains import records
-from smailor.domains.sealing import Sealer
 from smailor.domains.service_keys import service_records
+from smailor.sealing import Sealer
 from smailor.stack.internet_zones import replace_file
 
 TTL_SECONDS = 1

@@ -11,9 +11,9 @@ from sqlalchemy import text
 from smailor.accounts import service as accounts
 from smailor.database.engine import Database
 from smailor.domains import service as domains
-from smailor.domains.sealing import Sealer
 from smailor.mailboxes import sender_rights
 from smailor.mailboxes import service as mailboxes
+from smailor.sealing import Sealer
 from tests.daemon.milter_process import wait_for
 from tests.daemon.signing_process import SEALING_KEY, SigningProcess, verified_by
 

@@ -16,8 +16,8 @@ from smailor.accounts import service as accounts
 from smailor.database.engine import Database
 from smailor.domains import service as domains
 from smailor.domains.dkim_keys import generate_key_pair
-from smailor.domains.sealing import Sealer
 from smailor.mailboxes import service as mailboxes
+from smailor.sealing import Sealer
 from tests.daemon.milter_client import LEADING_SPACE, OFFERED_PROTOCOL, Lost, MilterClient
 from tests.daemon.milter_process import wait_for
 from tests.daemon.signing_process import SEALING_KEY, SigningProcess, verified_by

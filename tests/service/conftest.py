@@ -10,8 +10,8 @@ from smailor.accounts import service as accounts
 from smailor.database.engine import Database
 from smailor.dns.fake import FakeResolver
 from smailor.domains import service as domains
-from smailor.domains.sealing import Sealer
 from smailor.mailboxes import service as mailboxes
+from smailor.sealing import Sealer
 
 
 @dataclass(frozen=True)

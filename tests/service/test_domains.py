@@ -10,9 +10,9 @@ from smailor.dns.fake import FakeResolver
 from smailor.domains import service, transports
 from smailor.domains.dkim_keys import Algorithm
 from smailor.domains.records import RecordState, ServiceNames
-from smailor.domains.sealing import Sealer
 from smailor.domains.signing_keys import signing_key, signing_keys
 from smailor.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
+from smailor.sealing import Sealer
 
 NAMES = ServiceNames(hostname="mx.smailor.test", spf_include="_spf.smailor.test", postmaster="postmaster@smailor.test")
 

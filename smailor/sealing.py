@@ -1,4 +1,4 @@
-"""Sealing of private keys at rest: a stolen copy of the database alone signs nobody's mail.
+"""Sealing of secrets at rest: a stolen copy of the database alone signs no mail and passes nobody's second factor.
 
 Fernet (AES-128-CBC with HMAC-SHA-256) from `cryptography`; several keys allow rotation: the first seals, all
 unseal.
@@ -34,6 +34,4 @@ class Sealer:
         try:
             return self._fernet.decrypt(sealed.encode("ascii")).decode("utf-8")
         except InvalidToken as error:
-            raise TemporaryFailure(
-                "a sealed private key does not open with this installation's sealing_keys"
-            ) from error
+            raise TemporaryFailure("a sealed secret does not open with this installation's sealing_keys") from error

@@ -1,0 +1,188 @@
+"""People who sign up, log in in several ways and on several devices; invitations; workspaces that are to go."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from smailor.database.base import BigInt, UtcDateTime
+
+revision = "0010"
+down_revision = "0009"
+
+NEW = (
+    "notices",
+    "passkeys",
+    "recovery_codes",
+    "totp_devices",
+    "external_identities",
+    "pending_logins",
+    "one_time_tokens",
+    "invitations",
+    "domain_admins",
+)
+
+
+def _id() -> sa.Column[int]:
+    return sa.Column("id", BigInt, primary_key=True)
+
+
+def _of(table: str, column: str, *, required: bool = True, primary: bool = False) -> sa.Column[int]:
+    key = sa.ForeignKey(f"{table}.id", ondelete="CASCADE")
+    return sa.Column(column, BigInt, key, nullable=not required, primary_key=primary)
+
+
+def _at(name: str, *, required: bool = True) -> sa.Column[object]:
+    return sa.Column(name, UtcDateTime, nullable=not required)
+
+
+def _text(name: str, length: int) -> sa.Column[str]:
+    return sa.Column(name, sa.String(length), nullable=False)
+
+
+def upgrade() -> None:
+    """Create the tables. Everybody who is there is taken for verified; web sessions end."""
+    op.add_column("users", sa.Column("language", sa.String(10), nullable=False, server_default=""))
+    op.add_column("users", _at("email_verified_at", required=False))
+    op.execute(sa.text("UPDATE users SET email_verified_at = created_at"))
+    op.add_column("workspaces", _at("deletion_asked_at", required=False))
+    op.add_column("workspaces", _at("delete_after", required=False))
+    op.create_index("ix_workspaces_delete_after", "workspaces", ["delete_after"])
+    _remake_sessions(
+        _at("last_used_at"),
+        _at("authenticated_at"),
+        _text("method", 40),
+        _text("source", 200),
+        _text("device", 200),
+    )
+    _create_membership_tables()
+    _create_login_tables()
+    op.create_table(
+        "notices",
+        _id(),
+        _text("recipient", 320),
+        sa.Column("sealed_message", sa.Text, nullable=False),
+        _at("created_at"),
+        _at("next_try_at"),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        _at("expires_at"),
+    )
+    op.create_index("ix_notices_next_try_at", "notices", ["next_try_at"])
+
+
+def _remake_sessions(*columns: sa.Column[object] | sa.Column[str]) -> None:
+    op.drop_table("web_sessions")
+    op.create_table(
+        "web_sessions",
+        _id(),
+        _of("users", "user_id"),
+        sa.Column("token_sha256", sa.String(64), nullable=False, unique=True),
+        _at("created_at"),
+        _at("expires_at"),
+        *columns,
+    )
+    op.create_index("ix_web_sessions_user_id", "web_sessions", ["user_id"])
+
+
+def _create_membership_tables() -> None:
+    op.create_table(
+        "domain_admins",
+        _of("members", "member_id", primary=True),
+        sa.Column("domain", sa.String(253), primary_key=True),
+    )
+    op.create_table(
+        "invitations",
+        _id(),
+        _of("workspaces", "workspace_id"),
+        _text("email", 320),
+        _text("role", 200),
+        sa.Column("domains", sa.JSON, nullable=False),
+        sa.Column("token_sha256", sa.String(64), nullable=False, unique=True),
+        _text("invited_by", 320),
+        _at("created_at"),
+        _at("expires_at"),
+        _at("accepted_at", required=False),
+        _at("withdrawn_at", required=False),
+    )
+    op.create_index("ix_invitations_workspace_id", "invitations", ["workspace_id"])
+
+
+def _create_login_tables() -> None:
+    op.create_table(
+        "one_time_tokens",
+        _id(),
+        _text("purpose", 40),
+        _of("users", "user_id"),
+        sa.Column("token_sha256", sa.String(64), nullable=False, unique=True),
+        _at("created_at"),
+        _at("expires_at"),
+        _at("used_at", required=False),
+    )
+    op.create_index("ix_one_time_tokens_user_id", "one_time_tokens", ["user_id"])
+    op.create_table(
+        "pending_logins",
+        _id(),
+        _text("purpose", 40),
+        _of("users", "user_id", required=False),
+        sa.Column("token_sha256", sa.String(64), nullable=False, unique=True),
+        sa.Column("values", sa.JSON, nullable=False),
+        _at("created_at"),
+        _at("expires_at"),
+    )
+    op.create_index("ix_pending_logins_expires_at", "pending_logins", ["expires_at"])
+    op.create_table(
+        "external_identities",
+        _id(),
+        _of("users", "user_id"),
+        _text("provider", 40),
+        _text("issuer", 500),
+        _text("subject", 255),
+        _text("email", 320),
+        _at("created_at"),
+        _at("last_used_at", required=False),
+        sa.UniqueConstraint("issuer", "subject"),
+    )
+    op.create_index("ix_external_identities_user_id", "external_identities", ["user_id"])
+    op.create_table(
+        "totp_devices",
+        _of("users", "user_id", primary=True),
+        sa.Column("sealed_secret", sa.Text, nullable=False),
+        sa.Column("last_step", BigInt, nullable=False),
+        _at("created_at"),
+        _at("confirmed_at", required=False),
+    )
+    op.create_table(
+        "recovery_codes",
+        _id(),
+        _of("users", "user_id"),
+        _text("token_sha256", 64),
+        _at("created_at"),
+        _at("used_at", required=False),
+    )
+    op.create_index("ix_recovery_codes_user_id", "recovery_codes", ["user_id"])
+    op.create_table(
+        "passkeys",
+        _id(),
+        _of("users", "user_id"),
+        sa.Column("credential_id", sa.LargeBinary(1023), nullable=False, unique=True),
+        sa.Column("public_key", sa.LargeBinary, nullable=False),
+        sa.Column("sign_count", BigInt, nullable=False),
+        sa.Column("transports", sa.JSON, nullable=False),
+        _text("label", 200),
+        sa.Column("backed_up", sa.Boolean, nullable=False),
+        _at("created_at"),
+        _at("last_used_at", required=False),
+    )
+    op.create_index("ix_passkeys_user_id", "passkeys", ["user_id"])
+
+
+def downgrade() -> None:
+    """Go back: second factors, passkeys and links to providers are gone, everybody logs in anew."""
+    for table in NEW:
+        op.drop_table(table)
+    _remake_sessions()
+    op.drop_index("ix_workspaces_delete_after", "workspaces")
+    for table, columns in (
+        ("workspaces", ("delete_after", "deletion_asked_at")),
+        ("users", ("email_verified_at", "language")),
+    ):
+        for column in columns:
+            op.drop_column(table, column)
