@@ -7,7 +7,7 @@ from flask import Flask
 from flask_login import current_user
 from markupsafe import Markup
 
-from smailor.accounts.permissions import Permission, allowed
+from smailor.accounts.permissions import Permission
 from smailor.address import DomainName
 from smailor.errors import InvalidInput, SmailorError
 from webui import access
@@ -39,7 +39,6 @@ def init_app(app: Flask) -> None:
             "memberships": access.memberships if _signed_in() else tuple,
             "may": access.may,
             "Permission": Permission,
-            "allowed": allowed,
         }
 
 
