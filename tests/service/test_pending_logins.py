@@ -27,7 +27,7 @@ def test_it_runs_out(database, now):
 
 
 def test_odd_tokens_open_nothing(database, now):
-    for token in ("", "x" * 100_000, "\x00", "‮", "'; --"):
+    for token in ("", "x" * 100_000, "\x00", "\u202e", "'; --"):
         assert pending.take(database, purpose="oidc", token=token, now=now) is None
 
 
