@@ -27,12 +27,17 @@ _PLAN = re.compile(r"[a-z0-9][a-z0-9-]{0,49}\Z")
 
 @dataclass(frozen=True, slots=True)
 class UserView:
-    """A person, as other rooms and faces see them."""
+    """A person, as other rooms and faces see them.
+
+    Attributes:
+        language: the one they chose (`languages.LANGUAGES`), empty where they chose none.
+    """
 
     id: int
     email: str
     name: str
     operator: bool
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -372,7 +377,7 @@ def _workspace(session: Session, slug: str) -> Workspace:
 
 
 def _user_view(user: User) -> UserView:
-    return UserView(id=user.id, email=user.email, name=user.name, operator=user.operator)
+    return UserView(user.id, user.email, user.name, user.operator, user.language)
 
 
 def _workspace_view(found: Workspace) -> WorkspaceView:
