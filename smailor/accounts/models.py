@@ -142,6 +142,7 @@ class PendingLogin(Base):
     """A log-in that is half-way: with a provider, before the second factor, with a passkey's challenge.
 
     It works once and in one browser, which holds the token; `values` has what must come back (state, nonce, challenge).
+    `attempts`: how often something was tried that did not open it.
     """
 
     __tablename__ = "pending_logins"
@@ -151,6 +152,7 @@ class PendingLogin(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     token_sha256: Mapped[token_digest] = mapped_column(unique=True)
     values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    attempts: Mapped[int]
     created_at: Mapped[moment]
     expires_at: Mapped[moment] = mapped_column(UtcDateTime, index=True)
 
@@ -172,13 +174,18 @@ class ExternalIdentity(Base):
 
 
 class TotpDevice(Base):
-    """A person's authenticator app (RFC 6238). The secret is sealed; no time step is taken twice."""
+    """A person's authenticator app (RFC 6238). The secret is sealed; no time step is taken twice.
+
+    `failures` since `failures_since`: wrong codes, from wherever they came.
+    """
 
     __tablename__ = "totp_devices"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     sealed_secret: Mapped[str] = mapped_column(Text)
     last_step: Mapped[bigint]
+    failures: Mapped[int]
+    failures_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[moment]
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 

@@ -124,6 +124,7 @@ def _create_login_tables() -> None:
         _of("users", "user_id", required=False),
         sa.Column("token_sha256", sa.String(64), nullable=False, unique=True),
         sa.Column("values", sa.JSON, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
         _at("created_at"),
         _at("expires_at"),
     )
@@ -146,6 +147,8 @@ def _create_login_tables() -> None:
         _of("users", "user_id", primary=True),
         sa.Column("sealed_secret", sa.Text, nullable=False),
         sa.Column("last_step", BigInt, nullable=False),
+        sa.Column("failures", sa.Integer, nullable=False),
+        _at("failures_since", required=False),
         _at("created_at"),
         _at("confirmed_at", required=False),
     )
