@@ -65,7 +65,9 @@ def logout() -> Response:
 
 def too_many(wait_seconds: int) -> str:
     """Return what somebody is told who tried too often."""
-    return _("Too many attempts from your network. Try again in %(minutes)s minutes.", minutes=-(-wait_seconds // 60))
+    return str(
+        _("Too many attempts from your network. Try again in %(minutes)s minutes.", minutes=-(-wait_seconds // 60))
+    )
 
 
 def _page(form: LoginForm, *, problem: str = "", code: int = 200, wait: int = 0) -> Response:
