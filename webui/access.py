@@ -13,17 +13,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
-from flask import Flask, abort, g, redirect, request, url_for
+from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from smailor.accounts import members
 from smailor.accounts.members import Membership
 from smailor.accounts.permissions import Permission
+from smailor.accounts.session_rules import Area
 from smailor.address import DomainName
 from smailor.errors import InvalidInput, PermissionDenied
 from smailor.sending import suspension_service
 from smailor.sending.suspension import Part
+from webui import people
 from webui.context import context
 
 P = ParamSpec("P")
@@ -34,6 +36,8 @@ SIGNED_IN = "signed-in"
 OPERATORS = "operators"
 MEMBERS = "members"
 API = "api"
+_MAIL = frozenset({"home", "mail"})
+"""Blueprints whose pages stay open for as long as mail does; all others are settings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,8 @@ def signed_in(view: Callable[P, R]) -> Callable[P, R | Response]:
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-        if not current_user.is_authenticated:
-            return _to_login()
-        return view(*args, **kwargs)
+        first = _first(Area.MAIL if request.blueprint in _MAIL else Area.SETTINGS)
+        return view(*args, **kwargs) if first is None else first
 
     return declare(guarded, Declaration(SIGNED_IN))
 
@@ -75,11 +78,10 @@ def operators(view: Callable[P, R]) -> Callable[P, R | Response]:
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-        if not current_user.is_authenticated:
-            return _to_login()
-        if not current_user.view.operator:
+        if current_user.is_authenticated and not current_user.view.operator:
             abort(404)
-        return view(*args, **kwargs)
+        first = _first(Area.OPERATOR)
+        return view(*args, **kwargs) if first is None else first
 
     return declare(guarded, Declaration(OPERATORS))
 
@@ -97,8 +99,8 @@ def requires(
     def decorate(view: Callable[..., R]) -> Callable[..., R | Response]:
         @functools.wraps(view)
         def guarded(slug: str, **kwargs: Any) -> R | Response:
-            if not current_user.is_authenticated:
-                return _to_login()
+            if (first := _first(Area.SETTINGS)) is not None:
+                return first
             membership = next((entry for entry in memberships() if entry.workspace.slug == slug), None)
             if membership is None:
                 abort(404)
@@ -112,6 +114,21 @@ def requires(
         return declare(guarded, Declaration(MEMBERS, permission, some_domain))
 
     return decorate
+
+
+def fresh(view: Callable[P, R]) -> Callable[P, R | Response]:
+    """Let only those do it who showed a moment ago who they are; the others are asked, and come back to the page.
+
+    Stands below the declaration, so that the permission is looked at first.
+    """
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+        if not people.fresh():
+            return _to_confirm()
+        return view(*args, **kwargs)
+
+    return guarded
 
 
 def _domain_of(arguments: Mapping[str, Any]) -> str | None:
@@ -186,8 +203,36 @@ def init_app(app: Flask) -> None:
             raise RuntimeError(f"the page {request.endpoint} does not declare who may open it")
 
 
-def _to_login() -> Response:
+def _first(area: Area) -> Response | None:
+    """What has to come before a page of an area: logging in, or showing again who one is; None: nothing."""
+    if not current_user.is_authenticated:
+        return to_login()
+    return None if people.opens(area) else _to_confirm()
+
+
+def to_login() -> Response:
+    """Go and log in, and come back; a script that asks for a part of a page is told by its status."""
     if request.headers.get("X-Fragment"):
         abort(401)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("auth.login", next=wanted))
+
+
+def _to_confirm() -> Response:
+    if request.headers.get("X-Fragment"):
+        abort(401)
+    return redirect(url_for("auth.confirm", next=_page_of_request()))
+
+
+def _page_of_request() -> str:
+    """The page to come back to: this one, or for a form that was sent the nearest page above it that can be shown."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    adapter = current_app.create_url_adapter(request)
+    path = request.path
+    while adapter is not None and path.strip("/"):
+        for candidate in dict.fromkeys((path, path.rstrip("/") + "/")):
+            if adapter.test(candidate, method="GET"):
+                return candidate
+        path = path.rstrip("/").rpartition("/")[0]
+    return "/"

@@ -9,7 +9,8 @@ from sqlalchemy.orm import contains_eager
 
 from smailor.accounts.models import DomainAdmin, Member, User, Workspace
 from smailor.accounts.permissions import Permission, Role, allowed, allowed_somewhere
-from smailor.accounts.service import UserView, user_row, user_view
+from smailor.accounts.service import user_row
+from smailor.accounts.user_view import UserView, user_view
 from smailor.accounts.workspaces import WorkspaceView, workspace_row, workspace_view
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput

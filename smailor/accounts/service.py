@@ -1,9 +1,8 @@
-"""Use cases around people and web sessions. Each function owns its transaction and returns plain values."""
+"""Use cases around people. Each function owns its transaction and returns plain values."""
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -12,19 +11,11 @@ from sqlalchemy.orm import Session
 from smailor.accounts import passwords
 from smailor.accounts.models import User, WebSession
 from smailor.accounts.names import clean_name
+from smailor.accounts.user_view import UserView as UserView
+from smailor.accounts.user_view import user_view
 from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.errors import Conflict, InvalidInput, NotFound
-
-
-@dataclass(frozen=True, slots=True)
-class UserView:
-    """A person, as other rooms and faces see them."""
-
-    id: int
-    email: str
-    name: str
-    operator: bool
 
 
 def create_user(
@@ -114,49 +105,6 @@ def users_in(session: Session, ids: Sequence[int]) -> tuple[UserView, ...]:
     return tuple(user_view(user) for user in session.scalars(select(User).where(User.id.in_(ids)).order_by(User.email)))
 
 
-def start_session(database: Database, *, user_id: int, now: datetime, lifetime: timedelta) -> str:
-    """Begin a web session and return its token; the database keeps the token's digest only."""
-    token = passwords.draw_secret()
-    with database.transaction() as session:
-        session.add(
-            WebSession(
-                user_id=user_id,
-                token_sha256=passwords.digest_secret(token),
-                created_at=now,
-                expires_at=now + lifetime,
-                last_used_at=now,
-                authenticated_at=now,
-                method="password",
-                source="",
-                device="",
-            )
-        )
-    return token
-
-
-def session_user(database: Database, *, token: str, now: datetime) -> UserView | None:
-    """Return the person whose live session this token opens, else None."""
-    query = select(WebSession).where(
-        WebSession.token_sha256 == passwords.digest_secret(token), WebSession.expires_at > now
-    )
-    with database.snapshot() as session:
-        found = session.scalar(query)
-        return user_view(found.user) if found else None
-
-
-def end_session(database: Database, *, token: str) -> None:
-    """End a web session; unknown tokens are none."""
-    with database.transaction() as session:
-        session.execute(delete(WebSession).where(WebSession.token_sha256 == passwords.digest_secret(token)))
-
-
-def prune_sessions(database: Database, *, now: datetime) -> int:
-    """Delete web sessions that have run out; return how many."""
-    with database.transaction() as session:
-        expired = session.scalars(delete(WebSession).where(WebSession.expires_at <= now).returning(WebSession.id))
-        return len(expired.all())
-
-
 def user_row(session: Session, email: str) -> User:
     """Return a person's row, within a transaction of this room; raises InvalidInput, NotFound."""
     address = str(Address.parse(email))
@@ -164,8 +112,3 @@ def user_row(session: Session, email: str) -> User:
     if user is None:
         raise NotFound(f"there is no person with the address {address}")
     return user
-
-
-def user_view(user: User) -> UserView:
-    """Return a row as others see it; for the files of this room."""
-    return UserView(id=user.id, email=user.email, name=user.name, operator=user.operator)
