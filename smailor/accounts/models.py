@@ -115,6 +115,9 @@ class WebSession(Base):
     last_used_at: Mapped[moment]
     authenticated_at: Mapped[moment]
     """When its owner last showed who they are: sensitive actions ask how long ago that was."""
+    settings_used_at: Mapped[moment]
+    operator_used_at: Mapped[moment]
+    """When a page of these areas was last opened, each with an idle limit of its own (session_rules)."""
     method: Mapped[str] = mapped_column(String(40))
     """`password`, `passkey`, `oidc:NAME`; with a second factor `password+totp`."""
     source: Mapped[name_text]
@@ -126,7 +129,7 @@ class WebSession(Base):
 
 
 class OneTimeToken(Base):
-    """A link sent by mail that works once: `verify-email`, `reset-password`; known by its digest only."""
+    """A link sent by mail that works once: `sign-up`, `reset-password`, `change-address`; known by its digest only."""
 
     __tablename__ = "one_time_tokens"
 
@@ -134,6 +137,8 @@ class OneTimeToken(Base):
     purpose: Mapped[str] = mapped_column(String(40))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_sha256: Mapped[token_digest] = mapped_column(unique=True)
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What is done when it is used: the workspace to make, the new address."""
     created_at: Mapped[moment]
     expires_at: Mapped[moment]
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -143,6 +148,7 @@ class PendingLogin(Base):
     """A log-in that is half-way: with a provider, before the second factor, with a passkey's challenge.
 
     It works once and in one browser, which holds the token; `values` has what must come back (state, nonce, challenge).
+    `attempts`: how often something was tried that did not open it.
     """
 
     __tablename__ = "pending_logins"
@@ -152,6 +158,7 @@ class PendingLogin(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
     token_sha256: Mapped[token_digest] = mapped_column(unique=True)
     values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    attempts: Mapped[int]
     created_at: Mapped[moment]
     expires_at: Mapped[moment] = mapped_column(UtcDateTime, index=True)
 
@@ -173,13 +180,18 @@ class ExternalIdentity(Base):
 
 
 class TotpDevice(Base):
-    """A person's authenticator app (RFC 6238). The secret is sealed; no time step is taken twice."""
+    """A person's authenticator app (RFC 6238). The secret is sealed; no time step is taken twice.
+
+    `failures` since `failures_since`: wrong codes, from wherever they came.
+    """
 
     __tablename__ = "totp_devices"
 
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     sealed_secret: Mapped[str] = mapped_column(Text)
     last_step: Mapped[bigint]
+    failures: Mapped[int]
+    failures_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     created_at: Mapped[moment]
     confirmed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
