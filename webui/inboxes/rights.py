@@ -15,6 +15,7 @@ from webui.access import requires
 from webui.context import context
 from webui.inboxes.forms import SenderForm
 from webui.inboxes.views import blueprint
+from webui.people import actor
 
 
 @blueprint.get("/w/<slug>/inboxes/<address>")
@@ -37,6 +38,7 @@ def allow(slug: str, address: str) -> Response | Redirect:
                 workspace=slug,
                 login=inbox.address,
                 sender=form.sender.data,
+                actor=actor(),
                 now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
@@ -55,7 +57,14 @@ def disallow(slug: str, address: str) -> Redirect:
     inbox = _inbox(slug, address)
     sender = request.form.get("sender", "")
     try:
-        sender_rights.disallow(context().database, workspace=slug, login=inbox.address, sender=sender)
+        sender_rights.disallow(
+            context().database,
+            workspace=slug,
+            login=inbox.address,
+            sender=sender,
+            actor=actor(),
+            now=context().clock(),
+        )
         flash(f"{inbox.address} can no longer send as {_spoken(sender)}.", "done")
     except (InvalidInput, NotFound):
         flash("That right was gone already.", "info")

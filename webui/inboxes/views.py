@@ -14,6 +14,7 @@ from smailor.mailboxes import service as mailboxes
 from webui.access import requires
 from webui.context import context
 from webui.inboxes.forms import AliasForm, InboxForm
+from webui.people import actor
 
 blueprint = Blueprint("inboxes", __name__)
 
@@ -41,6 +42,7 @@ def create(slug: str) -> Response | Redirect:
                 address=f"{form.local_part.data.strip()}@{form.domain.data}",
                 name=form.name.data,
                 reader=reader,
+                actor=actor(),
                 now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
@@ -62,7 +64,12 @@ def create_alias(slug: str) -> Response | Redirect:
         source = f"{form.source.data.strip()}@{form.domain.data}"
         try:
             alias = aliases.create_alias(
-                context().database, workspace=slug, source=source, target=form.target.data, now=context().clock()
+                context().database,
+                workspace=slug,
+                source=source,
+                target=form.target.data,
+                actor=actor(),
+                now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
             _put(form, error, "source")
@@ -78,7 +85,9 @@ def delete_alias(slug: str) -> Redirect:
     """Delete one target of an alias."""
     source, target = request.form.get("source", ""), request.form.get("target", "")
     try:
-        aliases.delete_alias(context().database, workspace=slug, source=source, target=target)
+        aliases.delete_alias(
+            context().database, workspace=slug, source=source, target=target, actor=actor(), now=context().clock()
+        )
         flash(f"{source} no longer delivers to {target}.", "done")
     except (InvalidInput, NotFound):
         flash("That alias was gone already.", "info")
