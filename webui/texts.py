@@ -23,7 +23,11 @@ from webui.context import context
 COOKIE = "smailor_language"
 blueprint = Blueprint("texts", __name__)
 
-WORDS = (_l("owner"), _l("admin"), _l("billing"), _l("member"), _l("read-only"), _l("operator"))
+WORDS = (
+    *(_l("owner"), _l("admin"), _l("billing"), _l("member"), _l("read-only"), _l("operator")),
+    *(_l("Inbox"), _l("Drafts"), _l("Sent"), _l("Archive"), _l("Junk"), _l("Trash")),
+    *(_l("Incoming mail"), _l("Ownership")),
+)
 """Values that pages show through `|said`, here so that the catalogue has them."""
 
 

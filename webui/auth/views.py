@@ -3,6 +3,7 @@
 import logging
 
 from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
@@ -25,8 +26,8 @@ _WRONG = "Address and password do not belong together."
 class LoginForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no annotations
     """Who and with what password."""
 
-    email = EmailField("E-mail address", validators=[InputRequired("Enter your address."), Length(max=320)])
-    password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=1000)])
+    email = EmailField(_l("E-mail address"), validators=[InputRequired(_l("Enter your address.")), Length(max=320)])
+    password = PasswordField(_l("Password"), validators=[InputRequired(_l("Enter your password.")), Length(max=1000)])
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
