@@ -18,6 +18,7 @@ from smailor.accounts import languages
 from smailor.accounts.languages import LANGUAGES
 from smailor.errors import InvalidInput, SmailorError
 from webui.access import public
+from webui.auth.next_page import own_path
 from webui.context import context
 
 COOKIE = "smailor_language"
@@ -89,7 +90,7 @@ def _templates(code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
 def choose() -> Response:
     """Speak another language from now on: in this browser, and to this person."""
     code = request.form.get("language", "")
-    response = redirect(_own_page(request.form.get("page", "")))
+    response = redirect(own_path(request.form.get("page", "")) or url_for("home.index"))
     if code not in LANGUAGES:
         return response
     if current_user.is_authenticated:
@@ -122,10 +123,3 @@ def _this_page() -> str:
     """Where the language switch leads back to: this page, if it can be asked for again."""
     rule = request.url_rule
     return request.full_path.rstrip("?") if rule and "GET" in (rule.methods or ()) else ""
-
-
-def _own_page(wanted: str) -> str:
-    """A path of ours, never another host."""
-    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable() and len(wanted) < 2000:
-        return wanted
-    return url_for("home.index")
