@@ -9,7 +9,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
 
-from smailor.accounts.permissions import Permission, allowed
+from smailor.accounts.permissions import Permission
 from smailor.address import DomainName
 from smailor.errors import InvalidInput, SmailorError
 from webui import access
@@ -42,7 +42,6 @@ def init_app(app: Flask) -> None:
             "memberships": access.memberships if _signed_in() else tuple,
             "may": access.may,
             "Permission": Permission,
-            "allowed": allowed,
         }
 
 

@@ -16,7 +16,7 @@ from smailor.domains import service as domains
 from smailor.domains.records import RecordCheck, RecordState, ServiceNames, zone_text
 from smailor.domains.service import DomainView
 from smailor.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
-from webui.access import requires
+from webui.access import may, requires
 from webui.context import context
 from webui.texts import said, sentence
 
@@ -47,10 +47,10 @@ class _Entry:
 
 
 @blueprint.get("/")
-@requires(Permission.VIEW_DOMAINS)
+@requires(Permission.VIEW_DOMAINS, some_domain=True)
 def index(slug: str) -> str:
-    """List the workspace's domains."""
-    found = domains.list_domains(context().database, workspace=slug)
+    """List the workspace's domains, those that the member may see."""
+    found = _visible(slug)
     return render_template("domains/index.html", slug=slug, domains=found, form=DomainForm())
 
 
@@ -66,10 +66,18 @@ def create(slug: str) -> Response | Redirect:
                 parts.database, workspace=slug, name=form.name.data, sealer=parts.sealer, now=parts.clock()
             )
             return redirect(url_for("domains.show", slug=slug, name=domain.name))
+<<<<<<< HEAD
         except (InvalidInput, Conflict) as error:
             form.name.errors = [sentence(error)]
     found = domains.list_domains(context().database, workspace=slug)
     return make_response(render_template("domains/index.html", slug=slug, domains=found, form=form), 422)
+=======
+        except InvalidInput as error:
+            form.name.errors = [f"That is {error.message}."]
+        except Conflict as error:
+            form.name.errors = [f"{str(error)[:1].upper()}{str(error)[1:]}."]
+    return make_response(render_template("domains/index.html", slug=slug, domains=_visible(slug), form=form), 422)
+>>>>>>> people
 
 
 @blueprint.get("/<name>")
@@ -117,6 +125,11 @@ def zone(slug: str, name: str) -> Response:
     response.mimetype = "text/plain"
     response.headers["Content-Disposition"] = f'attachment; filename="{_known(name)}.zone"'
     return response
+
+
+def _visible(slug: str) -> list[DomainView]:
+    found = domains.list_domains(context().database, workspace=slug)
+    return [domain for domain in found if may(Permission.VIEW_DOMAINS, domain.name)]
 
 
 def _entries(slug: str, domain: DomainView) -> list[_Entry]:

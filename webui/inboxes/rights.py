@@ -12,7 +12,7 @@ from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.mailboxes import sender_rights
 from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.service import InboxView
-from webui.access import requires
+from webui.access import demand, may, requires
 from webui.context import context
 from webui.inboxes.forms import SenderForm
 from webui.inboxes.views import blueprint
@@ -33,6 +33,7 @@ def allow(slug: str, address: str) -> Response | Redirect:
     inbox = _inbox(slug, address)
     form = SenderForm()
     if form.validate_on_submit():
+        demand(Permission.MANAGE_INBOXES, form.sender.data.rpartition("@")[2])
         try:
             right = sender_rights.allow(
                 context().database,
@@ -79,6 +80,7 @@ def _page(slug: str, inbox: InboxView, form: SenderForm, *, code: int = 200) -> 
     database = context().database
     rights = sender_rights.list_rights(database, workspace=slug, login=inbox.address)
     verified = {domain.name for domain in domains.list_domains(database, workspace=slug) if domain.verified_at}
+    to_give = {name for name in verified if may(Permission.MANAGE_INBOXES, name)}
     others = mailboxes.list_inboxes(database, workspace=slug)
     taken = {inbox.address, *(right.sender for right in rights)}
     values: dict[str, Any] = {
@@ -88,9 +90,9 @@ def _page(slug: str, inbox: InboxView, form: SenderForm, *, code: int = 200) -> 
         "rights": rights,
         "verified": verified,
         "names": {other.address: other.name for other in others},
-        "domain_choices": [f"@{name}" for name in sorted(verified) if f"@{name}" not in taken],
+        "domain_choices": [f"@{name}" for name in sorted(to_give) if f"@{name}" not in taken],
         "inbox_choices": [
-            other for other in others if other.address not in taken and other.address.rpartition("@")[2] in verified
+            other for other in others if other.address not in taken and other.address.rpartition("@")[2] in to_give
         ],
     }
     return make_response(render_template("inboxes/show.html", **values), code)

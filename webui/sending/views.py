@@ -12,7 +12,7 @@ from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.sending import limit_service, plans, suppression_service, suspension_service, warmup_service
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.suppression import write_csv
-from webui.access import requires
+from webui.access import may, requires
 from webui.context import context
 from webui.sending.forms import ImportForm, SuppressionForm
 from webui.texts import said, sentence
@@ -24,7 +24,7 @@ MAX_CSV_BYTES = 20 * 1024 * 1024
 
 
 @blueprint.get("/w/<slug>/sending/")
-@requires(Permission.VIEW_SENDING)
+@requires(Permission.VIEW_SENDING, some_domain=True)
 def index(slug: str) -> Response:
     """Show limits, warm-up, suspensions and the suppression list."""
     return _page(slug, SuppressionForm(formdata=None), ImportForm(formdata=None))
@@ -124,7 +124,13 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
     parts = context()
     database, now = parts.database, parts.clock()
     known, schedule = plans.plans_of(parts.settings), plans.schedule_of(parts.settings)
-    verified = [domain.name for domain in domains.list_domains(database, workspace=slug) if domain.verified_at]
+    verified = [
+        domain.name
+        for domain in domains.list_domains(database, workspace=slug)
+        if domain.verified_at and may(Permission.VIEW_SENDING, domain.name)
+    ]
+    # The workspace's own limits and its list are not the business of who administers a domain only.
+    whole = may(Permission.VIEW_SENDING)
     search, after = request.args.get("search", "")[:320], request.args.get("after", "")[:320]
     entries = suppression_service.list_suppressed(database, workspace=slug, search=search, after=after, limit=PAGE + 1)
     body = render_template(
@@ -133,6 +139,7 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
         form=form,
         import_form=import_form,
         contact=parts.settings.service.contact,
+        whole=whole,
         limits=limit_service.show_limits(database, subject=Subject(Scope.WORKSPACE, slug), plans=known, now=now),
         domains=[
             (
@@ -141,9 +148,16 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
             )
             for name in verified
         ],
-        accounts=limit_service.account_use(database, workspace=slug, plans=known, now=now),
-        suspensions=suspension_service.list_suspensions(database, workspace=slug),
-        suppressed=entries[:PAGE],
+        accounts=limit_service.account_use(
+            database, workspace=slug, plans=known, now=now, among=None if whole else verified
+        ),
+        suspensions=[
+            entry
+            for entry in suspension_service.list_suspensions(database, workspace=slug)
+            if entry.subject.scope is Scope.WORKSPACE
+            or may(Permission.VIEW_SENDING, entry.subject.name.rpartition("@")[2])
+        ],
+        suppressed=entries[:PAGE] if whole else (),
         more=entries[PAGE - 1].address if len(entries) > PAGE else "",
         count=suppression_service.count_suppressed(database, workspace=slug),
         search=search,
