@@ -66,18 +66,9 @@ def create(slug: str) -> Response | Redirect:
                 parts.database, workspace=slug, name=form.name.data, sealer=parts.sealer, now=parts.clock()
             )
             return redirect(url_for("domains.show", slug=slug, name=domain.name))
-<<<<<<< HEAD
         except (InvalidInput, Conflict) as error:
             form.name.errors = [sentence(error)]
-    found = domains.list_domains(context().database, workspace=slug)
-    return make_response(render_template("domains/index.html", slug=slug, domains=found, form=form), 422)
-=======
-        except InvalidInput as error:
-            form.name.errors = [f"That is {error.message}."]
-        except Conflict as error:
-            form.name.errors = [f"{str(error)[:1].upper()}{str(error)[1:]}."]
     return make_response(render_template("domains/index.html", slug=slug, domains=_visible(slug), form=form), 422)
->>>>>>> people
 
 
 @blueprint.get("/<name>")
