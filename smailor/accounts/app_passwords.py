@@ -15,7 +15,7 @@ from smailor import clock
 from smailor.accounts import audit, passwords
 from smailor.accounts.audit import SERVICE, Actor
 from smailor.accounts.models import AppPassword
-from smailor.accounts.service import clean_name
+from smailor.accounts.names import clean_name
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput, NotFound
 
