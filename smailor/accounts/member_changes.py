@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from smailor.accounts import audit, authority
 from smailor.accounts import workspace_letters as words
-from smailor.accounts.audit import Actor
+from smailor.accounts.audit import SERVICE, Actor
 from smailor.accounts.authority import By
 from smailor.accounts.members import MemberView, domains_of, member_view, read_role
 from smailor.accounts.models import DomainAdmin, Invitation, Member, User, Workspace
@@ -19,7 +19,7 @@ from smailor.accounts.permissions import GRANTS, Permission, Role, may_give
 from smailor.accounts.posting import Post
 from smailor.accounts.service import user_row
 from smailor.accounts.workspace_letters import Text
-from smailor.accounts.workspaces import OPERATOR, workspace_row
+from smailor.accounts.workspaces import workspace_row
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput
@@ -30,7 +30,7 @@ MAX_DOMAINS = 100
 
 
 def add_member(
-    database: Database, *, workspace: str, email: str, role: str, actor: Actor = OPERATOR, now: datetime
+    database: Database, *, workspace: str, email: str, role: str, actor: Actor = SERVICE, now: datetime
 ) -> MemberView:
     """Make a person a member of a workspace, or change their role: the operator's way, without an invitation.
 

@@ -12,8 +12,9 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from smailor import clock
 from smailor.accounts import audit
-from smailor.accounts.audit import Actor, clean_reason
+from smailor.accounts.audit import SERVICE, Actor, clean_reason
 from smailor.accounts.models import AuditEntry, Member, Workspace
 from smailor.accounts.names import clean_name
 from smailor.accounts.permissions import Role
@@ -21,7 +22,6 @@ from smailor.database.engine import Database
 from smailor.errors import Conflict, InvalidInput, NotFound
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?\Z")
-OPERATOR = Actor("operator", "command line")
 MAX_OWNED = 50
 STANDARD_PLAN = "standard"
 """The plan of a workspace that was given no other."""
@@ -52,7 +52,7 @@ def create_workspace(
     slug: str,
     name: str,
     owner: int | None = None,
-    actor: Actor = OPERATOR,
+    actor: Actor = SERVICE,
     now: datetime,
 ) -> WorkspaceView:
     """Create a workspace.
@@ -168,19 +168,33 @@ def workspace(database: Database, *, slug: str) -> WorkspaceView:
 
 
 def set_sender_privacy(
-    database: Database, *, workspace: str, on: bool, actor: Actor = OPERATOR, now: datetime
+    database: Database, *, workspace: str, on: bool, actor: Actor = SERVICE, now: datetime | None = None
 ) -> WorkspaceView:
     """Say whether what a workspace's people send hides the client's address and host; it does when it is created.
+
+    Args:
+        database: where to.
+        workspace: its slug.
+        on: whether it hides them.
+        actor: who.
+        now: the present moment; None: by the clock.
 
     Raises:
         NotFound: no such workspace.
     """
     with database.transaction() as session:
-        place = workspace_row(session, workspace)
-        if place.sender_privacy != on:
-            place.sender_privacy = on
-            _record(session, actor, "workspace.sender-privacy", place, {"on": on}, now)
-        return workspace_view(place)
+        found = workspace_row(session, workspace)
+        found.sender_privacy = on
+        audit.record_in(
+            session,
+            actor,
+            action="sender-privacy.set",
+            on=f"workspace:{found.slug}",
+            workspace=found.slug,
+            details={"on": on},
+            now=now or clock.now(),
+        )
+        return workspace_view(found)
 
 
 def workspace_in(session: Session, slug: str) -> WorkspaceView:

@@ -51,7 +51,7 @@ def running(acme: Database) -> Iterator[SigningProcess]:
     shutil.rmtree(milter.directory)
 
 
-def test_a_wish_is_in_force_within_two_seconds_and_every_message_verifies(running, acme, now):
+def test_a_wish_is_in_force_within_two_seconds_and_every_message_verifies(running, acme):
     verifies = verified_by(acme, "acme", "acme.test")
 
     def told() -> bytes:
@@ -63,11 +63,11 @@ def test_a_wish_is_in_force_within_two_seconds_and_every_message_verifies(runnin
 
     assert told() == b"", "hidden from the beginning"
     for on in (False, True):
-        workspaces.set_sender_privacy(acme, workspace="acme", on=on, now=now)
+        workspaces.set_sender_privacy(acme, workspace="acme", on=on)
         asked_at = time.monotonic()
         wait_for(lambda on=on: (b"[198.51.100.7]" in told()) is not on)
         assert time.monotonic() - asked_at < 2
-    workspaces.set_sender_privacy(acme, workspace="acme", on=False, now=now)
+    workspaces.set_sender_privacy(acme, workspace="acme", on=False)
     wait_for(lambda: b"10.0.0.5" in told())
     assert b" from [198.51.100.7] (client.example.org [198.51.100.7])" in told()
 

@@ -69,7 +69,7 @@ def house(database: Database, sealer: Sealer, now: datetime) -> House:
 
 @pytest.fixture
 def statements():
-    """Hand out a way to gather what a block says to a database: `with statements(database) as seen`, BEGIN aside."""
+    """Gather what a block says to a database, but for BEGIN, in a list."""
 
     @contextmanager
     def gather(database):

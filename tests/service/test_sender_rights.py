@@ -239,14 +239,12 @@ def test_what_may_be_chosen_as_sender_has_a_name_and_says_whether_its_mail_comes
 
 def test_a_workspace_hides_its_peoples_clients_until_it_says_otherwise(acme):
     assert workspaces.workspace(acme.database, slug="acme").sender_privacy
-    assert (
-        workspaces.set_sender_privacy(acme.database, workspace="acme", on=False, now=acme.now).sender_privacy is False
-    )
+    assert workspaces.set_sender_privacy(acme.database, workspace="acme", on=False).sender_privacy is False
     hides = [hides_clients(acme.database, domain=name) for name in ("acme.test", "brand.test", "other.test")]
     assert hides == [False, False, True]
     assert hides_clients(acme.database, domain="claimed.test"), "what is not verified sends nothing"
     assert hides_clients(acme.database, domain="nowhere.test")
-    assert workspaces.set_sender_privacy(acme.database, workspace="acme", on=True, now=acme.now).sender_privacy
+    assert workspaces.set_sender_privacy(acme.database, workspace="acme", on=True).sender_privacy
     assert hides_clients(acme.database, domain="acme.test")
     with pytest.raises(NotFound):
-        workspaces.set_sender_privacy(acme.database, workspace="none", on=True, now=acme.now)
+        workspaces.set_sender_privacy(acme.database, workspace="none", on=True)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.accounts.permissions import Permission
@@ -15,6 +16,8 @@ from webui.access import demand, may, requires
 from webui.context import context
 from webui.inboxes.forms import SenderForm
 from webui.inboxes.views import blueprint
+from webui.people import actor
+from webui.texts import sentence
 
 
 @blueprint.get("/w/<slug>/inboxes/<address>")
@@ -38,13 +41,13 @@ def allow(slug: str, address: str) -> Response | Redirect:
                 workspace=slug,
                 login=inbox.address,
                 sender=form.sender.data,
+                actor=actor(),
                 now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
-            said = str(error.message if isinstance(error, InvalidInput) else error)
-            form.sender.errors = [f"{said[:1].upper()}{said[1:]}."]
+            form.sender.errors = [sentence(error)]
         else:
-            flash(f"{right.login} may now send as {_spoken(right.sender)}.", "done")
+            flash(_("%(login)s may now send as %(sender)s.", login=right.login, sender=_spoken(right.sender)), "done")
             return redirect(url_for("inboxes.show", slug=slug, address=inbox.address))
     return _page(slug, inbox, form, code=422)
 
@@ -56,10 +59,18 @@ def disallow(slug: str, address: str) -> Redirect:
     inbox = _inbox(slug, address)
     sender = request.form.get("sender", "")
     try:
-        sender_rights.disallow(context().database, workspace=slug, login=inbox.address, sender=sender)
-        flash(f"{inbox.address} can no longer send as {_spoken(sender)}.", "done")
+        sender_rights.disallow(
+            context().database,
+            workspace=slug,
+            login=inbox.address,
+            sender=sender,
+            actor=actor(),
+            now=context().clock(),
+        )
+        text = _("%(login)s can no longer send as %(sender)s.", login=inbox.address, sender=_spoken(sender))
+        flash(text, "done")
     except (InvalidInput, NotFound):
-        flash("That right was gone already.", "info")
+        flash(_("That right was gone already."), "info")
     return redirect(url_for("inboxes.show", slug=slug, address=inbox.address))
 
 
@@ -71,7 +82,7 @@ def _inbox(slug: str, address: str) -> InboxView:
 
 
 def _spoken(sender: str) -> str:
-    return f"any address {sender}" if sender.startswith("@") else sender
+    return str(_("any address %(domain)s", domain=sender)) if sender.startswith("@") else sender
 
 
 def _page(slug: str, inbox: InboxView, form: SenderForm, *, code: int = 200) -> Response:

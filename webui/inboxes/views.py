@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response as Redirect
 
@@ -14,6 +15,8 @@ from smailor.mailboxes import service as mailboxes
 from webui.access import demand, may, requires
 from webui.context import context
 from webui.inboxes.forms import AliasForm, InboxForm
+from webui.people import actor
+from webui.texts import sentence
 
 blueprint = Blueprint("inboxes", __name__)
 
@@ -42,12 +45,13 @@ def create(slug: str) -> Response | Redirect:
                 address=f"{form.local_part.data.strip()}@{form.domain.data}",
                 name=form.name.data,
                 reader=reader,
+                actor=actor(),
                 now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
             _put(form, error, "local_part")
         else:
-            flash(f"{inbox.address} is ready.", "done")
+            flash(_("%(address)s is ready.", address=inbox.address), "done")
             if reader:
                 return redirect(url_for("inboxes.devices", address=inbox.address))
             return redirect(url_for("inboxes.index", slug=slug))
@@ -64,12 +68,17 @@ def create_alias(slug: str) -> Response | Redirect:
         source = f"{form.source.data.strip()}@{form.domain.data}"
         try:
             alias = aliases.create_alias(
-                context().database, workspace=slug, source=source, target=form.target.data, now=context().clock()
+                context().database,
+                workspace=slug,
+                source=source,
+                target=form.target.data,
+                actor=actor(),
+                now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
             _put(form, error, "source")
         else:
-            flash(f"{alias.source} delivers to {alias.target}.", "done")
+            flash(_("%(source)s delivers to %(target)s.", source=alias.source, target=alias.target), "done")
             return redirect(url_for("inboxes.index", slug=slug, _anchor="aliases"))
     return _page(slug, InboxForm(formdata=None, mine=True), form, code=422)
 
@@ -81,10 +90,12 @@ def delete_alias(slug: str) -> Redirect:
     source, target = request.form.get("source", ""), request.form.get("target", "")
     demand(Permission.MANAGE_INBOXES, source.rpartition("@")[2])
     try:
-        aliases.delete_alias(context().database, workspace=slug, source=source, target=target)
-        flash(f"{source} no longer delivers to {target}.", "done")
+        aliases.delete_alias(
+            context().database, workspace=slug, source=source, target=target, actor=actor(), now=context().clock()
+        )
+        flash(_("%(source)s no longer delivers to %(target)s.", source=source, target=target), "done")
     except (InvalidInput, NotFound):
-        flash("That alias was gone already.", "info")
+        flash(_("That alias was gone already."), "info")
     return redirect(url_for("inboxes.index", slug=slug, _anchor="aliases"))
 
 
@@ -118,9 +129,6 @@ def _domain(address: str) -> str:
 
 def _put(form: InboxForm | AliasForm, error: InvalidInput | Conflict | NotFound, usual: str) -> None:
     """Put a service's error beside the field it is about."""
-    if isinstance(error, InvalidInput):
-        name, text = _FIELDS.get(error.field, usual), error.message
-    else:
-        name, text = usual, str(error)
+    name = _FIELDS.get(error.field, usual) if isinstance(error, InvalidInput) else usual
     field = form[name] if name in form else form[usual]
-    field.errors = [f"{text[:1].upper()}{text[1:]}."]
+    field.errors = [sentence(error)]

@@ -1,6 +1,7 @@
 """A workspace's sending page: what it may send and has sent, its domains' warm-up, whom it does not write to."""
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response as Redirect
 
@@ -14,6 +15,7 @@ from smailor.sending.suppression import write_csv
 from webui.access import may, requires
 from webui.context import context
 from webui.sending.forms import ImportForm, SuppressionForm
+from webui.texts import said, sentence
 
 blueprint = Blueprint("sending", __name__)
 
@@ -43,11 +45,10 @@ def suppress(slug: str) -> Response | Redirect:
                 actor=acting(),
                 now=context().clock(),
             )
-            flash(f"Nobody of this workspace writes to {entry.address} any more.", "done")
+            flash(_("Nobody of this workspace writes to %(address)s any more.", address=entry.address), "done")
             return _back(slug)
         except (InvalidInput, Conflict) as error:
-            text = error.message if isinstance(error, InvalidInput) else str(error)
-            form.address.errors = [f"{text[:1].upper()}{text[1:]}."]
+            form.address.errors = [sentence(error)]
     return _page(slug, form, ImportForm(formdata=None), code=422)
 
 
@@ -60,9 +61,9 @@ def release(slug: str) -> Redirect:
         suppression_service.remove(
             context().database, workspace=slug, address=address, actor=acting(), now=context().clock()
         )
-        flash(f"{address} can be written to again.", "done")
+        flash(_("%(address)s can be written to again.", address=address), "done")
     except (InvalidInput, NotFound):
-        flash("That address was gone already.", "info")
+        flash(_("That address was gone already."), "info")
     return _back(slug)
 
 
@@ -81,12 +82,13 @@ def import_suppressions(slug: str) -> Response | Redirect:
                 now=context().clock(),
             )
         except InvalidInput as error:
-            form.file.errors = [f"The file {error.message}."]
+            form.file.errors = [_("The file %(problem)s.", problem=said(error))]
         else:
             known = len(imported.entries) - added
-            flash(f"{added} addresses added, {known} were on the list already.", "done")
+            flash(_("%(added)s addresses added, %(known)s were on the list already.", added=added, known=known), "done")
             if imported.unread:
-                flash(f"{imported.unread} lines could not be read: {'; '.join(imported.problems[:3])}.", "problem")
+                some = "; ".join(imported.problems[:3])
+                flash(_("%(count)s lines could not be read: %(some)s.", count=imported.unread, some=some), "problem")
             return _back(slug)
     return _page(slug, SuppressionForm(formdata=None), form, code=422)
 

@@ -74,7 +74,7 @@ def test_a_suspension_is_shown_with_reason_and_whom_to_ask(browser, acme):
     suspend(acme, "acme.test", Part.SENDING, Part.RECEIVING)
     browser.log_in("owner@acme.test")
     page = shown(browser.get("/w/acme/sending/"))
-    assert "Receiving and sending suspended for domain acme.test" in page
+    assert "acme.test: receiving suspended, sending suspended" in page
     assert "spam was seen" in page
     assert "postmaster@smailor.test" in page
     assert "spam was seen" in shown(browser.get("/settings/owner@acme.test/sending"))
