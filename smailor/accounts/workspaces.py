@@ -12,8 +12,9 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from smailor import clock
 from smailor.accounts import audit
-from smailor.accounts.audit import Actor, clean_reason
+from smailor.accounts.audit import SERVICE, Actor, clean_reason
 from smailor.accounts.models import Workspace
 from smailor.accounts.names import clean_name
 from smailor.database.engine import Database
@@ -123,8 +124,17 @@ def workspace(database: Database, *, slug: str) -> WorkspaceView:
         return workspace_in(session, slug)
 
 
-def set_sender_privacy(database: Database, *, workspace: str, on: bool) -> WorkspaceView:
+def set_sender_privacy(
+    database: Database, *, workspace: str, on: bool, actor: Actor = SERVICE, now: datetime | None = None
+) -> WorkspaceView:
     """Say whether what a workspace's people send hides the client's address and host; it does when it is created.
+
+    Args:
+        database: where to.
+        workspace: its slug.
+        on: whether it hides them.
+        actor: who.
+        now: the present moment; None: by the clock.
 
     Raises:
         NotFound: no such workspace.
@@ -132,6 +142,15 @@ def set_sender_privacy(database: Database, *, workspace: str, on: bool) -> Works
     with database.transaction() as session:
         found = workspace_row(session, workspace)
         found.sender_privacy = on
+        audit.record_in(
+            session,
+            actor,
+            action="sender-privacy.set",
+            on=f"workspace:{found.slug}",
+            workspace=found.slug,
+            details={"on": on},
+            now=now or clock.now(),
+        )
         return workspace_view(found)
 
 

@@ -118,7 +118,9 @@ def workspace_plan(context: Context, slug: str, plan: str, reason: str, as_json:
 @click.pass_obj
 def workspace_set(context: Context, slug: str, sender_privacy: str, as_json: bool) -> None:
     """Change a workspace's settings; they are in force within two seconds."""
-    view = workspaces.set_sender_privacy(context.database, workspace=slug, on=sender_privacy == "on")
+    view = workspaces.set_sender_privacy(
+        context.database, workspace=slug, on=sender_privacy == "on", actor=actor(), now=clock.now()
+    )
     show(view, as_json=as_json)
 
 
