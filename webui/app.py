@@ -21,6 +21,7 @@ from webui.auth import pages as auth
 from webui.context import Context
 from webui.mail import pages as mail
 from webui.mail.office import PostOffice
+from webui.workspace import pages as workspace
 
 MAX_FORM_BYTES = 40 * 1024 * 1024
 """A request's body: attachments (`composing.MAX_ATTACHMENT_BYTES`) and the text beside them."""
@@ -76,7 +77,7 @@ def create_app(
     CSRFProtect(app)
     for part in (people, access, texts, headers, errors, assets, rendering):
         part.init_app(app)
-    for part in (home, auth, mail, domains, inboxes, sending):
+    for part in (home, auth, mail, workspace, domains, inboxes, sending):
         app.register_blueprint(part.blueprint)
     return app
 

@@ -45,7 +45,10 @@ WORKSPACE = (
     Section("sending.index", _l("Sending"), "sent"),
 )
 """What a workspace works with."""
-ADMINISTRATION: tuple[Section, ...] = ()
+ADMINISTRATION: tuple[Section, ...] = (
+    Section("workspace.members", _l("Members"), "people"),
+    Section("workspace.show", _l("Workspace"), "settings"),
+)
 """Who works in a workspace, and how it is kept."""
 ACCOUNT: tuple[Section, ...] = ()
 """A person's own pages."""
