@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test test-provision lint bench-starting bench-milters bench-policyd lock
+.PHONY: help up down setup test test-provision lint bench-starting bench-milters bench-policyd lock texts vendor
 
 PYTHON ?= python3
 ARGS ?=
@@ -44,6 +44,9 @@ bench-policyd: setup ## Measure the policy daemon beside two others, ten minutes
 	@test -x .cache/policyd-rate-limit/bin/policyd-rate-limit || { $(PYTHON) -m venv .cache/policyd-rate-limit && \
 		.cache/policyd-rate-limit/bin/pip --disable-pip-version-check install --quiet -r bench/policyd-rate-limit.txt; }
 	@exec .venv/bin/python -m bench.policyd $(ARGS)
+
+texts: ## Take new texts into the catalogue of translations, compile it
+	@.venv/bin/python scripts/texts.py $(ARGS)
 
 lock: ## Write requirements/*.txt from pyproject.toml (ARGS=--upgrade for newer versions)
 	@scripts/lock $(ARGS)

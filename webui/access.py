@@ -9,16 +9,18 @@ import functools
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from flask import Flask, abort, g, redirect, request, url_for
+from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from smailor.accounts import service as accounts
 from smailor.accounts.permissions import Permission, allowed
 from smailor.accounts.service import Membership
+from smailor.accounts.session_rules import Area
 from smailor.errors import PermissionDenied
 from smailor.sending import suspension_service
 from smailor.sending.suspension import Part
+from webui import people
 from webui.context import context
 
 P = ParamSpec("P")
@@ -27,6 +29,8 @@ R = TypeVar("R")
 PUBLIC = "public"
 SIGNED_IN = "signed-in"
 OPERATORS = "operators"
+_MAIL = frozenset({"home", "mail"})
+"""Blueprints whose pages stay open for as long as mail does; all others are settings."""
 
 
 def public(view: Callable[P, R]) -> Callable[P, R]:
@@ -39,9 +43,8 @@ def signed_in(view: Callable[P, R]) -> Callable[P, R | Response]:
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-        if not current_user.is_authenticated:
-            return _to_login()
-        return view(*args, **kwargs)
+        first = _first(Area.MAIL if request.blueprint in _MAIL else Area.SETTINGS)
+        return view(*args, **kwargs) if first is None else first
 
     return _declare(guarded, SIGNED_IN)
 
@@ -51,11 +54,10 @@ def operators(view: Callable[P, R]) -> Callable[P, R | Response]:
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
-        if not current_user.is_authenticated:
-            return _to_login()
-        if not current_user.view.operator:
+        if current_user.is_authenticated and not current_user.view.operator:
             abort(404)
-        return view(*args, **kwargs)
+        first = _first(Area.OPERATOR)
+        return view(*args, **kwargs) if first is None else first
 
     return _declare(guarded, OPERATORS)
 
@@ -70,8 +72,8 @@ def requires(permission: Permission) -> Callable[[Callable[..., R]], Callable[..
     def decorate(view: Callable[..., R]) -> Callable[..., R | Response]:
         @functools.wraps(view)
         def guarded(slug: str, **kwargs: Any) -> R | Response:
-            if not current_user.is_authenticated:
-                return _to_login()
+            if (first := _first(Area.SETTINGS)) is not None:
+                return first
             membership = next((entry for entry in memberships() if entry.workspace.slug == slug), None)
             if membership is None:
                 abort(404)
@@ -84,6 +86,21 @@ def requires(permission: Permission) -> Callable[[Callable[..., R]], Callable[..
         return _declare(guarded, permission)
 
     return decorate
+
+
+def fresh(view: Callable[P, R]) -> Callable[P, R | Response]:
+    """Let only those do it who showed a moment ago who they are; the others are asked, and come back to the page.
+
+    Stands below the declaration, so that the permission is looked at first.
+    """
+
+    @functools.wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+        if not people.fresh():
+            return _to_confirm()
+        return view(*args, **kwargs)
+
+    return guarded
 
 
 def refuse_suspended(slug: str) -> None:
@@ -133,8 +150,36 @@ def _declare(view: Callable[P, R], access: str) -> Callable[P, R]:
     return view
 
 
-def _to_login() -> Response:
+def _first(area: Area) -> Response | None:
+    """What has to come before a page of an area: logging in, or showing again who one is; None: nothing."""
+    if not current_user.is_authenticated:
+        return to_login()
+    return None if people.opens(area) else _to_confirm()
+
+
+def to_login() -> Response:
+    """Go and log in, and come back; a script that asks for a part of a page is told by its status."""
     if request.headers.get("X-Fragment"):
         abort(401)
     wanted = request.full_path.rstrip("?") if request.method == "GET" else None
     return redirect(url_for("auth.login", next=wanted))
+
+
+def _to_confirm() -> Response:
+    if request.headers.get("X-Fragment"):
+        abort(401)
+    return redirect(url_for("auth.confirm", next=_page_of_request()))
+
+
+def _page_of_request() -> str:
+    """The page to come back to: this one, or for a form that was sent the nearest page above it that can be shown."""
+    if request.method == "GET":
+        return request.full_path.rstrip("?")
+    adapter = current_app.create_url_adapter(request)
+    path = request.path
+    while adapter is not None and path.strip("/"):
+        for candidate in dict.fromkeys((path, path.rstrip("/") + "/")):
+            if adapter.test(candidate, method="GET"):
+                return candidate
+        path = path.rstrip("/").rpartition("/")[0]
+    return "/"

@@ -3,23 +3,29 @@
 import logging
 
 from flask import Flask, Response, make_response, render_template, request
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from smailor import log
 from smailor.errors import NotFound, PermissionDenied, SmailorError, TemporaryFailure
+from webui import texts
 
 _logger = logging.getLogger(__name__)
 
 _TEXTS = {
-    400: ("That did not work", "The request could not be understood."),
-    403: ("Not yours to open", "Your role in this workspace does not include this. An owner can change that."),
-    404: ("Nothing here", "This page does not exist, or it is not yours to see."),
-    405: ("That did not work", "The page cannot be asked that way."),
-    413: ("Too large", "What you sent is larger than we can take. Attachments have at most 25 MB together."),
-    500: ("Something broke", "That is our fault. It has been noted; please try again."),
-    503: ("One moment", "A part of the service does not answer just now. Nothing is lost."),
+    400: (_l("That did not work"), _l("The request could not be understood.")),
+    403: (_l("Not yours to open"), _l("Your role in this workspace does not include this. An owner can change that.")),
+    404: (_l("Nothing here"), _l("This page does not exist, or it is not yours to see.")),
+    405: (_l("That did not work"), _l("The page cannot be asked that way.")),
+    413: (
+        _l("Too large"),
+        _l("What you sent is larger than we can take. Attachments have at most 25 MB together."),
+    ),
+    500: (_l("Something broke"), _l("That is our fault. It has been noted; please try again.")),
+    503: (_l("One moment"), _l("A part of the service does not answer just now. Nothing is lost.")),
 }
 
 
@@ -29,7 +35,8 @@ def init_app(app: Flask) -> None:
     @app.errorhandler(CSRFError)
     def stale_form(error: CSRFError) -> Response:
         del error
-        return page(400, detail="The form was open for too long, or its cookie is gone. Go back, reload and try again.")
+        detail = _("The form was open for too long, or its cookie is gone. Go back, reload and try again.")
+        return page(400, detail=detail)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
@@ -42,11 +49,11 @@ def init_app(app: Flask) -> None:
         if isinstance(error, NotFound):
             return page(404)
         if isinstance(error, PermissionDenied):
-            return page(403, detail=str(error))
+            return page(403, detail=texts.said(error))
         if isinstance(error, TemporaryFailure):
             log.event(_logger, logging.WARNING, None, "temporary-failure", path=request.path, error=error)
-            return page(503, detail=f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        return page(400, detail=str(error))
+            return page(503, detail=texts.sentence(error))
+        return page(400, detail=texts.said(error))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

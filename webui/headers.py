@@ -2,6 +2,8 @@
 
 from flask import Flask, Response, request
 
+from webui import texts
+
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-src 'self'; frame-ancestors 'none'; "
@@ -33,7 +35,7 @@ def init_app(app: Flask) -> None:
         headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         headers.setdefault("Permissions-Policy", "camera=(), microphone=(), geolocation=(), payment=(), usb=()")
         if response.mimetype == "text/html":
-            headers.setdefault("Content-Language", "en")
+            headers.setdefault("Content-Language", texts.language())
         if request.endpoint != "assets.static":
             # Pages hold mail: nothing of them stays in a cache, not even the browser's own.
             headers.setdefault("Cache-Control", "no-store")

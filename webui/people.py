@@ -1,20 +1,23 @@
-"""Who is logged in: a random token in a cookie, whose digest the database knows. Flask-Login asks here."""
+"""Who is logged in: a random token in a cookie, whose digest the database knows. Flask-Login asks here.
 
-from datetime import timedelta
-from hashlib import sha256
+The rules, which session opens which area and for how long, are `smailor.accounts.session_rules`; this file carries them
+to requests and cookies.
+"""
+
+from collections.abc import Iterable
 
 from flask import Flask, Request, g, request
-from flask_login import LoginManager, UserMixin
+from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.wrappers import Response
 
-from smailor.accounts import service as accounts
-from smailor.accounts.service import UserView
+from smailor.accounts import devices, session_rules, sessions
+from smailor.accounts.audit import Actor
+from smailor.accounts.session_rules import Area
+from smailor.accounts.sessions import SessionView
+from smailor.accounts.user_view import UserView
 from smailor.sending import suspension_service
 from smailor.sending.suspension import Suspension
-from webui import access
 from webui.context import context
-
-LIFETIME = timedelta(days=14)
 
 
 class Person(UserMixin):  # type: ignore[misc] # flask-login has no annotations
@@ -29,13 +32,12 @@ class Person(UserMixin):  # type: ignore[misc] # flask-login has no annotations
 
 
 def init_app(app: Flask) -> None:
-    """Set up log-in by cookie, and the check that every view declares its access."""
+    """Set up log-in by cookie."""
     manager = LoginManager()
     # The session lives in the database; Flask-Login's own marks in the form cookie are not used.
     manager.session_protection = None
     manager.init_app(app)
     manager.request_loader(_load)
-    access.init_app(app)
 
 
 def cookie_name() -> str:
@@ -44,11 +46,47 @@ def cookie_name() -> str:
 
 
 def _load(incoming: Request) -> Person | None:
-    token = incoming.cookies.get(cookie_name(), "")
-    if not token or len(token) > 200:
+    found = sessions.find(context().database, token=incoming.cookies.get(cookie_name(), ""), now=context().clock())
+    if found is None or suspension_of(found.user) is not None:
         return None
-    user = accounts.session_user(context().database, token=token, now=context().clock())
-    return Person(user) if user and suspension_of(user) is None else None
+    g.web_session = found
+    return Person(found.user)
+
+
+def current_session() -> SessionView:
+    """Return the session of the request; the view's declaration has made sure that there is one.
+
+    Raises:
+        LookupError: nobody is logged in.
+    """
+    if not current_user.is_authenticated:
+        raise LookupError("nobody is logged in")
+    found: SessionView = g.web_session
+    return found
+
+
+def opens(area: Area) -> bool:
+    """Tell whether the session opens an area now, and note that it was used."""
+    session, now = current_session(), context().clock()
+    if not session_rules.opens(session.times, area, now):
+        return False
+    sessions.touch(context().database, view=session, area=area, source=source(), now=now)
+    return True
+
+
+def fresh() -> bool:
+    """Tell whether the person showed who they are a moment ago."""
+    return session_rules.fresh(current_session().times, context().clock())
+
+
+def source() -> str:
+    """The client's IP address."""
+    return request.remote_addr or ""
+
+
+def actor() -> Actor:
+    """Who acts in this request, and from where, for the audit trail."""
+    return Actor(current_user.view.email if current_user.is_authenticated else "", source())
 
 
 def suspension_of(user: UserView) -> Suspension | None:
@@ -58,19 +96,31 @@ def suspension_of(user: UserView) -> Suspension | None:
     return suspension_service.login_suspended(context().database, user_id=user.id, email=user.email)
 
 
-def log_in(response: Response, user: UserView) -> None:
-    """Start a session and put its token in the response's cookie."""
+def log_in(response: Response, user: UserView, *, method: str) -> None:
+    """Start a session and put its token in the response's cookie; the one that was there ends."""
     end_session()
-    token = accounts.start_session(context().database, user_id=user.id, now=context().clock(), lifetime=LIFETIME)
-    response.set_cookie(
-        cookie_name(),
-        token,
-        max_age=LIFETIME,
-        path="/",
-        httponly=True,
-        samesite="Lax",
-        secure=context().settings.web.secure_cookies,
+    token = sessions.start(
+        context().database,
+        user_id=user.id,
+        method=method,
+        source=source(),
+        device=devices.words(request.headers.get("User-Agent", "")),
+        now=context().clock(),
     )
+    _set_cookie(response, token)
+
+
+def rotate(response: Response, *, authenticated: str = "") -> None:
+    """Move the session to a new token: after log-in anew, a change of rights, a sensitive action.
+
+    Args:
+        response: gets the cookie.
+        authenticated: how the person has just shown who they are; empty: they have not.
+    """
+    token = sessions.rotate(
+        context().database, session_id=current_session().id, now=context().clock(), authenticated=authenticated
+    )
+    _set_cookie(response, token)
 
 
 def log_out(response: Response) -> None:
@@ -85,13 +135,32 @@ def end_session() -> None:
     """End the session of the request, if there is one."""
     token = request.cookies.get(cookie_name(), "")
     if token:
-        context().post_office.leave(session_key())
-        accounts.end_session(context().database, token=token)
+        if current_user.is_authenticated:
+            leave_mail([current_session()])
+        sessions.end(context().database, token=token)
+
+
+def leave_mail(ended: Iterable[SessionView]) -> None:
+    """Close the mail connections that this process holds for sessions that have ended.
+
+    Another process closes its own when they have been idle for two minutes; nobody can ask through them meanwhile.
+    """
+    for session in ended:
+        context().post_office.leave(session.key)
 
 
 def session_key() -> str:
     """Return a name for the request's session that is not its secret."""
-    if "session_key" not in g:
-        g.session_key = sha256(request.cookies.get(cookie_name(), "").encode()).hexdigest()[:32]
-    key: str = g.session_key
-    return key
+    return current_session().key
+
+
+def _set_cookie(response: Response, token: str) -> None:
+    response.set_cookie(
+        cookie_name(),
+        token,
+        max_age=session_rules.LIFETIME,
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=context().settings.web.secure_cookies,
+    )

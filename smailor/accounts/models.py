@@ -114,6 +114,9 @@ class WebSession(Base):
     last_used_at: Mapped[moment]
     authenticated_at: Mapped[moment]
     """When its owner last showed who they are: sensitive actions ask how long ago that was."""
+    settings_used_at: Mapped[moment]
+    operator_used_at: Mapped[moment]
+    """When a page of these areas was last opened, each with an idle limit of its own (session_rules)."""
     method: Mapped[str] = mapped_column(String(40))
     """`password`, `passkey`, `oidc:NAME`; with a second factor `password+totp`."""
     source: Mapped[name_text]
@@ -125,7 +128,7 @@ class WebSession(Base):
 
 
 class OneTimeToken(Base):
-    """A link sent by mail that works once: `verify-email`, `reset-password`; known by its digest only."""
+    """A link sent by mail that works once: `sign-up`, `reset-password`, `change-address`; known by its digest only."""
 
     __tablename__ = "one_time_tokens"
 
@@ -133,6 +136,8 @@ class OneTimeToken(Base):
     purpose: Mapped[str] = mapped_column(String(40))
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     token_sha256: Mapped[token_digest] = mapped_column(unique=True)
+    values: Mapped[dict[str, Any]] = mapped_column(JSON)
+    """What is done when it is used: the workspace to make, the new address."""
     created_at: Mapped[moment]
     expires_at: Mapped[moment]
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,10 +1,10 @@
-"""Use cases around people, workspaces and web sessions. Each function owns its transaction and returns plain values."""
+"""Use cases around people and workspaces. Each function owns its transaction and returns plain values."""
 
 import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
@@ -14,6 +14,8 @@ from smailor.accounts import audit, passwords
 from smailor.accounts.audit import Actor, clean_reason
 from smailor.accounts.models import Member, User, WebSession, Workspace
 from smailor.accounts.permissions import Role
+from smailor.accounts.user_view import UserView as UserView
+from smailor.accounts.user_view import user_view
 from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.errors import Conflict, InvalidInput, NotFound
@@ -23,16 +25,6 @@ MAX_NAME = 200
 STANDARD_PLAN = "standard"
 """The plan of a workspace that was given no other."""
 _PLAN = re.compile(r"[a-z0-9][a-z0-9-]{0,49}\Z")
-
-
-@dataclass(frozen=True, slots=True)
-class UserView:
-    """A person, as other rooms and faces see them."""
-
-    id: int
-    email: str
-    name: str
-    operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +90,7 @@ def create_user(
         with database.transaction() as session:
             session.add(user)
             session.flush()
-            return _user_view(user)
+            return user_view(user)
     except IntegrityError as error:
         raise Conflict(f"there is already a person with the address {address}") from error
 
@@ -106,7 +98,7 @@ def create_user(
 def list_users(database: Database) -> tuple[UserView, ...]:
     """Return all people, by address."""
     with database.snapshot() as session:
-        return tuple(_user_view(user) for user in session.scalars(select(User).order_by(User.email)))
+        return tuple(user_view(user) for user in session.scalars(select(User).order_by(User.email)))
 
 
 def set_password(database: Database, *, email: str, password: str) -> None:
@@ -135,7 +127,7 @@ def verify_password(database: Database, *, email: str, password: str) -> UserVie
     with database.snapshot() as session:
         user = session.scalar(select(User).where(User.email == address))
         password_hash = user.password_hash if user else _decoy_hash()
-        view = _user_view(user) if user else None
+        view = user_view(user) if user else None
     return view if passwords.password_matches(password, password_hash) else None
 
 
@@ -249,14 +241,12 @@ def workspace_slugs_in(session: Session, ids: Sequence[int]) -> dict[int, str]:
 
 def user_in(session: Session, email: str) -> UserView:
     """Return one person within a transaction of a room above this one; raises NotFound."""
-    return _user_view(_user(session, email))
+    return user_view(_user(session, email))
 
 
 def users_in(session: Session, ids: Sequence[int]) -> tuple[UserView, ...]:
     """Return these people, by address, within a transaction of a room above this one."""
-    return tuple(
-        _user_view(user) for user in session.scalars(select(User).where(User.id.in_(ids)).order_by(User.email))
-    )
+    return tuple(user_view(user) for user in session.scalars(select(User).where(User.id.in_(ids)).order_by(User.email)))
 
 
 def add_member(database: Database, *, workspace: str, email: str, role: str, now: datetime) -> MemberView:
@@ -275,7 +265,7 @@ def add_member(database: Database, *, workspace: str, email: str, role: str, now
             member = Member(workspace_id=place.id, user_id=user.id, role=role, created_at=now)
             session.add(member)
         member.role = role
-        return MemberView(user=_user_view(user), role=Role(role))
+        return MemberView(user=user_view(user), role=Role(role))
 
 
 def list_members(database: Database, *, workspace: str) -> tuple[MemberView, ...]:
@@ -287,59 +277,16 @@ def list_members(database: Database, *, workspace: str) -> tuple[MemberView, ...
     with database.snapshot() as session:
         place = _workspace(session, workspace)
         query = select(Member).join(Member.user).where(Member.workspace_id == place.id).order_by(User.email)
-        return tuple(MemberView(_user_view(member.user), Role(member.role)) for member in session.scalars(query))
+        return tuple(MemberView(user_view(member.user), Role(member.role)) for member in session.scalars(query))
 
 
 def memberships(database: Database, *, user_id: int) -> tuple[Membership, ...]:
     """Return the workspaces that a person belongs to, by slug."""
-    query = select(Member).join(Member.workspace).where(Member.user_id == user_id).order_by(Workspace.slug)
-    with database.snapshot() as session:
-        return tuple(
-            Membership(_workspace_view(member.workspace), Role(member.role)) for member in session.scalars(query)
-        )
-
-
-def start_session(database: Database, *, user_id: int, now: datetime, lifetime: timedelta) -> str:
-    """Begin a web session and return its token; the database keeps the token's digest only."""
-    token = passwords.draw_secret()
-    with database.transaction() as session:
-        session.add(
-            WebSession(
-                user_id=user_id,
-                token_sha256=passwords.digest_secret(token),
-                created_at=now,
-                expires_at=now + lifetime,
-                last_used_at=now,
-                authenticated_at=now,
-                method="password",
-                source="",
-                device="",
-            )
-        )
-    return token
-
-
-def session_user(database: Database, *, token: str, now: datetime) -> UserView | None:
-    """Return the person whose live session this token opens, else None."""
-    query = select(WebSession).where(
-        WebSession.token_sha256 == passwords.digest_secret(token), WebSession.expires_at > now
+    query = (
+        select(Member.role, Workspace).join(Member.workspace).where(Member.user_id == user_id).order_by(Workspace.slug)
     )
     with database.snapshot() as session:
-        found = session.scalar(query)
-        return _user_view(found.user) if found else None
-
-
-def end_session(database: Database, *, token: str) -> None:
-    """End a web session; unknown tokens are none."""
-    with database.transaction() as session:
-        session.execute(delete(WebSession).where(WebSession.token_sha256 == passwords.digest_secret(token)))
-
-
-def prune_sessions(database: Database, *, now: datetime) -> int:
-    """Delete web sessions that have run out; return how many."""
-    with database.transaction() as session:
-        expired = session.scalars(delete(WebSession).where(WebSession.expires_at <= now).returning(WebSession.id))
-        return len(expired.all())
+        return tuple(Membership(_workspace_view(place), Role(role)) for role, place in session.execute(query))
 
 
 def clean_name(field: str, name: str) -> str:
@@ -369,10 +316,6 @@ def _workspace(session: Session, slug: str) -> Workspace:
     if found is None:
         raise NotFound(f"there is no workspace {slug}")
     return found
-
-
-def _user_view(user: User) -> UserView:
-    return UserView(id=user.id, email=user.email, name=user.name, operator=user.operator)
 
 
 def _workspace_view(found: Workspace) -> WorkspaceView:

@@ -8,7 +8,6 @@ is handed over, and the DNS, come in.
 import contextlib
 import enum
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -23,6 +22,7 @@ from smailor.authentication.report_destinations import destinations
 from smailor.authentication.report_facts import row_of
 from smailor.authentication.reports import Report, Reporter, in_order, report_id, report_message
 from smailor.database.engine import Database
+from smailor.delivery import Deliver, Delivery
 from smailor.dns.answer import DnsClient
 from smailor.errors import TemporaryFailure
 
@@ -33,22 +33,6 @@ CLAIM = timedelta(hours=1)
 
 _CLOSED = ""
 logger = logging.getLogger(__name__)
-
-
-class Delivery(enum.Enum):
-    """What became of a message that was handed over."""
-
-    SENT = "sent"
-    REFUSED = "refused"
-    """For good."""
-    LATER = "later"
-    """Not now; nothing more should be tried in this run."""
-    UNKNOWN = "unknown"
-    """It may have been taken; nothing more should be tried in this run."""
-
-
-Deliver = Callable[[str, bytes], Delivery]
-"""Hands a message over to a recipient."""
 
 
 @dataclass(slots=True)

@@ -7,14 +7,14 @@ from datetime import datetime
 import click
 
 from smailor import clock
-from smailor.accounts import app_passwords, service
+from smailor.accounts import app_passwords, sessions
 from smailor.authentication import record_service, report_service
 from smailor.authentication.reports import Reporter
 from smailor.cli import probe
 from smailor.cli.context import Context
 from smailor.cli.notice import put_into_inbox
 from smailor.cli.output import json_option, show
-from smailor.cli.submission import hand_over
+from smailor.mailboxes.submission import hand_over
 from smailor.sending import anomalies, limit_service, notices, plans, warmup_service, watch_service
 from smailor.sending.warmup import Thresholds
 
@@ -23,7 +23,7 @@ def prune_tokens(context: Context) -> dict[str, int]:
     """Delete web sessions and web tokens that have run out."""
     now = clock.now()
     return {
-        "web_sessions": service.prune_sessions(context.database, now=now),
+        "web_sessions": sessions.prune(context.database, now=now),
         "web_tokens": app_passwords.prune_expired(context.database, now=now),
     }
 

@@ -13,11 +13,11 @@ from email.message import EmailMessage
 from email.utils import format_datetime
 
 from smailor.accounts import app_passwords
-from smailor.authentication.report_service import Delivery
-from smailor.cli.submission import hand_over
 from smailor.config import Web
 from smailor.database.engine import Database
+from smailor.delivery import Delivery
 from smailor.errors import TemporaryFailure
+from smailor.mailboxes.submission import hand_over
 
 WAIT_SECONDS = 90.0
 """From submission to the inbox. Milters, queue and delivery take less than a second when all is well."""

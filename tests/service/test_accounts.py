@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from smailor.accounts import app_passwords, service
+from smailor.accounts import app_passwords, service, sessions
 from smailor.accounts.permissions import Role
 from smailor.errors import Conflict, InvalidInput, NotFound
 
@@ -45,28 +45,15 @@ def test_passwords_that_differ_after_72_bytes_differ(house):
 
 def test_a_new_password_ends_the_sessions(house):
     ada = house.person("ada@analytical.test")
-    token = service.start_session(house.database, user_id=ada.id, now=house.now, lifetime=timedelta(hours=1))
+    token = sessions.start(house.database, user_id=ada.id, method="password", now=house.now)
     service.set_password(house.database, email="ada@analytical.test", password="another long password")
-    assert service.session_user(house.database, token=token, now=house.now) is None
+    assert sessions.find(house.database, token=token, now=house.now) is None
     assert service.verify_password(house.database, email=ada.email, password="another long password") == ada
-
-
-def test_a_session_ends_when_it_is_ended_and_when_its_time_is_up(house):
-    ada = house.person("ada@analytical.test")
-    hour = timedelta(hours=1)
-    first = service.start_session(house.database, user_id=ada.id, now=house.now, lifetime=hour)
-    second = service.start_session(house.database, user_id=ada.id, now=house.now, lifetime=hour)
-    assert service.session_user(house.database, token=first, now=house.now) == ada
-    service.end_session(house.database, token=first)
-    assert service.session_user(house.database, token=first, now=house.now) is None
-    assert service.session_user(house.database, token=second, now=house.now + hour - timedelta(seconds=1)) == ada
-    assert service.session_user(house.database, token=second, now=house.now + hour) is None
-    assert service.prune_sessions(house.database, now=house.now + hour) == 1
 
 
 def test_secrets_are_kept_as_digests_only(house):
     ada = house.person("ada@analytical.test")
-    token = service.start_session(house.database, user_id=ada.id, now=house.now, lifetime=timedelta(hours=1))
+    token = sessions.start(house.database, user_id=ada.id, method="password", now=house.now)
     new = app_passwords.create_app_password(
         house.database, login=ada.email, label="phone", expires_at=None, now=house.now
     )

@@ -13,8 +13,9 @@ from smailor.authentication import record_service
 from smailor.authentication.models import DmarcCount, DmarcReport
 from smailor.authentication.record_service import prune, record
 from smailor.authentication.report_row import Counted, Disposition, DkimFact, ReportRow, SpfFact
-from smailor.authentication.report_service import CLAIM, Delivery, send_reports
+from smailor.authentication.report_service import CLAIM, send_reports
 from smailor.authentication.reports import Reporter
+from smailor.delivery import Delivery
 from smailor.dns.fake import FakeResolver
 
 DAY = date(2026, 11, 22)

@@ -1,3 +1,1 @@
-"""Logging in and out."""
-
-from webui.auth.views import blueprint as blueprint
+"""Getting in and out: log-in, sign-up, forgotten passwords, second factors."""

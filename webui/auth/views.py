@@ -2,7 +2,9 @@
 
 import logging
 
-from flask import Blueprint, redirect, render_template, request, session, url_for
+from flask import Blueprint, make_response, redirect, render_template, request, session, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
@@ -14,53 +16,41 @@ from smailor.accounts import attempts
 from smailor.accounts import service as accounts
 from webui import people
 from webui.access import public
+from webui.auth.finishing import finish
 from webui.context import context
 
 blueprint = Blueprint("auth", __name__)
 _logger = logging.getLogger(__name__)
 
-_WRONG = "Address and password do not belong together."
-
 
 class LoginForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no annotations
     """Who and with what password."""
 
-    email = EmailField("E-mail address", validators=[InputRequired("Enter your address."), Length(max=320)])
-    password = PasswordField("Password", validators=[InputRequired("Enter your password."), Length(max=1000)])
+    email = EmailField(_l("E-mail address"), validators=[InputRequired(_l("Enter your address.")), Length(max=320)])
+    password = PasswordField(_l("Password"), validators=[InputRequired(_l("Enter your password.")), Length(max=1000)])
 
 
 @blueprint.route("/login", methods=["GET", "POST"])
 @public
-def login() -> Response | str | tuple[str, int, dict[str, str]]:
+def login() -> Response:
     """Ask for address and password, and start a session."""
     if request.method == "GET" and current_user.is_authenticated:
         return redirect(url_for("home.index"))
     form = LoginForm()
     if not form.validate_on_submit():
-        return render_template("auth/login.html", form=form, problem=None)
+        return _page(form)
     database, now = context().database, context().clock()
-    who = {"address": form.email.data, "source": request.remote_addr or ""}
+    who = {"address": form.email.data, "source": people.source()}
     wait = attempts.wait_seconds(database, now=now, **who)
     if wait:
-        problem = f"Too many attempts from your network. Try again in {-(-wait // 60)} minutes."
-        page = render_template("auth/login.html", form=form, problem=problem)
-        return page, 429, {"Retry-After": str(wait)}
+        return _page(form, problem=too_many(wait), code=429, wait=wait)
     user = accounts.verify_password(database, email=form.email.data, password=form.password.data)
     if user is None:
         attempts.note_failure(database, now=now, **who)
-        log.event(_logger, logging.INFO, None, "login-failed", source=request.remote_addr)
-        return render_template("auth/login.html", form=form, problem=_WRONG)
+        log.event(_logger, logging.INFO, None, "login-failed", source=people.source())
+        return _page(form, problem=_("Address and password do not belong together."))
     attempts.forget(database, **who)
-    suspended = people.suspension_of(user)
-    if suspended is not None:
-        log.event(_logger, logging.INFO, None, "login-suspended", user=user.id, source=request.remote_addr)
-        problem = f"Logging in is suspended ({suspended.reason}). Write to {context().settings.service.contact}."
-        return render_template("auth/login.html", form=form, problem=problem), 403, {}
-    session.clear()  # a new session has a new CSRF secret
-    response = redirect(_after_login())
-    people.log_in(response, user)
-    log.event(_logger, logging.INFO, None, "login", user=user.id, source=request.remote_addr)
-    return response
+    return finish(user, method="password")
 
 
 @blueprint.post("/logout")
@@ -73,9 +63,15 @@ def logout() -> Response:
     return response
 
 
-def _after_login() -> str:
-    """The page that was asked for, if it is one of ours: a path, never another host."""
-    wanted = request.args.get("next", "")
-    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable():
-        return wanted
-    return url_for("home.index")
+def too_many(wait_seconds: int) -> str:
+    """Return what somebody is told who tried too often."""
+    return str(
+        _("Too many attempts from your network. Try again in %(minutes)s minutes.", minutes=-(-wait_seconds // 60))
+    )
+
+
+def _page(form: LoginForm, *, problem: str = "", code: int = 200, wait: int = 0) -> Response:
+    response = make_response(render_template("auth/login.html", form=form, problem=problem), code)
+    if wait:
+        response.headers["Retry-After"] = str(wait)
+    return response

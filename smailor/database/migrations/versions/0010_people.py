@@ -49,6 +49,8 @@ def upgrade() -> None:
     _remake_sessions(
         _at("last_used_at"),
         _at("authenticated_at"),
+        _at("settings_used_at"),
+        _at("operator_used_at"),
         _text("method", 40),
         _text("source", 200),
         _text("device", 200),
@@ -112,6 +114,7 @@ def _create_login_tables() -> None:
         _text("purpose", 40),
         _of("users", "user_id"),
         sa.Column("token_sha256", sa.String(64), nullable=False, unique=True),
+        sa.Column("values", sa.JSON, nullable=False),
         _at("created_at"),
         _at("expires_at"),
         _at("used_at", required=False),

@@ -1,7 +1,7 @@
 """Handing a message of the service itself to our own submission server, as an inbox of ours and by its rules.
 
 It logs in with a token of a minute, as webmail does for people: so the message is limited, checked and signed like any
-other. (webui/mail/submission.py is webmail's; faces do not import one another.)
+other. Jobs and the web application use it for letters and reports; what people write goes by webui/mail/submission.py.
 """
 
 import logging
@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from smailor import clock, log
 from smailor.accounts import app_passwords
-from smailor.authentication.report_service import Delivery
 from smailor.config import Web
 from smailor.database.engine import Database
+from smailor.delivery import Delivery
 
 TIMEOUT_SECONDS = 30.0
 TOKEN_LIFETIME = timedelta(minutes=1)

@@ -1,0 +1,52 @@
+"""Showing again who one is, before something sensitive or after an area's time was up."""
+
+from flask import make_response, render_template
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from flask_login import current_user
+from flask_wtf import FlaskForm
+from werkzeug.wrappers import Response
+from wtforms import PasswordField
+from wtforms.validators import InputRequired, Length
+
+from smailor.accounts import attempts
+from smailor.accounts import service as accounts
+from webui import people
+from webui.access import public, to_login
+from webui.auth.finishing import confirmed
+from webui.auth.views import blueprint, too_many
+from webui.context import context
+
+
+class ConfirmForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no annotations
+    """The password once more."""
+
+    password = PasswordField(_l("Password"), validators=[InputRequired(_l("Enter your password.")), Length(max=1000)])
+
+
+@blueprint.route("/confirm", methods=["GET", "POST"])
+@public
+def confirm() -> Response:
+    """Ask for the password of whoever is logged in; an area whose time is up is closed, but this page is not."""
+    if not current_user.is_authenticated:
+        return to_login()
+    form = ConfirmForm()
+    if not form.validate_on_submit():
+        return _page(form, code=422 if form.is_submitted() else 200)
+    database, now, user = context().database, context().clock(), people.current_session().user
+    who = {"address": user.email, "source": people.source()}
+    wait = attempts.wait_seconds(database, now=now, **who)
+    if wait:
+        return _page(form, problem=too_many(wait), code=429, wait=wait)
+    if accounts.verify_password(database, email=user.email, password=form.password.data) is None:
+        attempts.note_failure(database, now=now, **who)
+        return _page(form, problem=_("That is not your password."), code=422)
+    attempts.forget(database, **who)
+    return confirmed(method="password")
+
+
+def _page(form: ConfirmForm, *, problem: str = "", code: int = 200, wait: int = 0) -> Response:
+    response = make_response(render_template("auth/confirm.html", form=form, problem=problem), code)
+    if wait:
+        response.headers["Retry-After"] = str(wait)
+    return response
