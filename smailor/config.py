@@ -535,7 +535,10 @@ def _check_login(settings: Settings, refuse: Callable[[str, str, str], ConfigErr
             raise refuse(section, "issuer", "expected https://host/path, without query, fragment and user")
         if not settings.web.public_url:
             raise refuse(section, "kind", "needs web.public_url: where the provider sends people back to")
-    captcha = settings.captcha
+    _check_captcha(settings.captcha, refuse)
+
+
+def _check_captcha(captcha: Captcha, refuse: Callable[[str, str, str], ConfigError]) -> None:
     if captcha.kind not in {"none", "work", "turnstile"}:
         raise refuse("captcha", "kind", "expected none, work or turnstile")
     if captcha.kind == "turnstile" and not (captcha.site_key and captcha.secret_key):
