@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from smailor.accounts import passwords
 from smailor.accounts.models import AppPassword
-from smailor.accounts.service import clean_name
+from smailor.accounts.names import clean_name
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput, NotFound
 

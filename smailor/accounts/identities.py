@@ -11,8 +11,11 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from smailor.accounts import audit
+from smailor.accounts.audit import Actor
 from smailor.accounts.id_token import Identity
-from smailor.accounts.models import ExternalIdentity
+from smailor.accounts.models import ExternalIdentity, User
+from smailor.accounts.names import MAX_NAME, clean_name
 from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.errors import Conflict, InvalidInput, NotFound
@@ -111,3 +114,66 @@ def unlink_in(session: Session, *, user_id: int, identity_id: int) -> tuple[str,
     if row is None:
         raise NotFound("there is no such link")
     return row.provider, row.email
+
+
+def address_taken(database: Database, *, email: str) -> bool:
+    """Tell whether there is a person with this address; asked only for whoever has shown that it is theirs."""
+    query = select(User.id).where(User.email == email, User.email_verified_at.is_not(None))
+    with database.snapshot() as session:
+        return session.scalar(query) is not None
+
+
+def sign_up(database: Database, identity: Identity, *, provider: str, language: str, source: str, now: datetime) -> int:
+    """Make a person of an identity who has agreed to it, without a password; return their number.
+
+    Args:
+        database: where to.
+        identity: from the provider, every check passed.
+        provider: which.
+        language: `en`, `de`; empty: what the browser asks for.
+        source: the client's IP address.
+        now: the present moment.
+
+    Raises:
+        InvalidInput: the provider has not verified the address.
+        Conflict: there is a person with this address, or this identity is somebody's.
+    """
+    email = verified_address(identity)
+    if email is None:
+        raise InvalidInput("provider", "the provider has not verified your e-mail address there")
+    user = User(
+        email=email,
+        name=_name(identity.name, email),
+        password_hash="",
+        operator=False,
+        language=language,
+        email_verified_at=now,
+        created_at=now,
+    )
+    try:
+        with database.transaction() as session:
+            # Whoever began to sign up with this address by mail has not shown that it is theirs; this one has. What
+            # the other chose, a password above all, must not become part of this account.
+            session.execute(delete(User).where(User.email == email, User.email_verified_at.is_(None)))
+            session.add(user)
+            session.flush()
+            link_in(session, identity, provider=provider, user_id=user.id, now=now)
+            audit.record_in(
+                session,
+                Actor(email, source),
+                action="account.create",
+                on=f"account:{email}",
+                now=now,
+                details={"method": f"oidc:{provider}"},
+            )
+            return user.id
+    except IntegrityError as error:
+        raise Conflict("there is an account already") from error
+
+
+def _name(told: str, email: str) -> str:
+    """What a provider says may be anything: what cannot be shown gives way to the address."""
+    try:
+        return clean_name("name", told[:MAX_NAME])
+    except InvalidInput:
+        return email[:MAX_NAME]

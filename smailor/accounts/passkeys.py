@@ -29,7 +29,7 @@ from webauthn.helpers.structs import (
 )
 
 from smailor.accounts.models import Passkey
-from smailor.accounts.service import clean_name
+from smailor.accounts.names import clean_name
 from smailor.database.engine import Database
 from smailor.errors import Conflict, InvalidInput, NotFound, SmailorError
 

@@ -33,6 +33,8 @@ class Answer(StrEnum):
     WRONG = "wrong"
     USED = "used"
     """Right, but it has been used already."""
+    LAST = "last"
+    """Wrong, and from now on none counts for a while: the owner should know."""
     CLOSED = "closed"
     """Too many wrong ones came before: a right one would not count either."""
     NONE = "none"
@@ -127,7 +129,7 @@ def check(database: Database, sealer: Sealer, *, user_id: int, code: str, now: d
         if step is None:
             device.failures += 1
             device.failures_since = device.failures_since or now
-            return Answer.WRONG
+            return Answer.WRONG if device.failures < MAX_FAILURES else Answer.LAST
         session.flush()
         # The condition is the promise, the row's lock above only spares PostgreSQL a retry.
         taken = (

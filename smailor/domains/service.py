@@ -8,8 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
-from smailor.accounts import passwords
-from smailor.accounts import service as accounts
+from smailor.accounts import passwords, workspaces
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
@@ -60,7 +59,7 @@ def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer,
     domain_name = DomainName.parse(name)
     keys = generate_key_pair()
     with database.transaction() as session:
-        place = accounts.workspace_in(session, workspace)
+        place = workspaces.workspace_in(session, workspace)
         taken = select(Domain).where(Domain.name == domain_name.name)
         for other in session.scalars(taken):
             if other.workspace_id == place.id:
@@ -94,7 +93,7 @@ def list_domains_in(session: Session, workspace: str | None) -> tuple[DomainView
     """Return the domains of one workspace, or of all, within a transaction of a room above; raises NotFound."""
     query = select(Domain).options(selectinload(Domain.dkim_keys)).order_by(Domain.name, Domain.id)
     if workspace is not None:
-        query = query.where(Domain.workspace_id == accounts.workspace_in(session, workspace).id)
+        query = query.where(Domain.workspace_id == workspaces.workspace_in(session, workspace).id)
     return tuple(_views(session, query))
 
 
@@ -223,7 +222,7 @@ def _look_up(resolver: DnsClient, record: WantedRecord) -> tuple[str, ...] | Non
 
 
 def _domain(session: Session, workspace: str, name: str) -> Domain:
-    place = accounts.workspace_in(session, workspace)
+    place = workspaces.workspace_in(session, workspace)
     domain_name = DomainName.parse(name)
     found = session.scalar(select(Domain).where(Domain.workspace_id == place.id, Domain.name == domain_name.name))
     if found is None:
@@ -233,7 +232,7 @@ def _domain(session: Session, workspace: str, name: str) -> Domain:
 
 def _views(session: Session, query: Select[Domain]) -> list[DomainView]:
     rows = session.scalars(query).all()
-    slugs = accounts.workspace_slugs_in(session, [row.workspace_id for row in rows])
+    slugs = workspaces.workspace_slugs_in(session, [row.workspace_id for row in rows])
     return [_view(row, slugs[row.workspace_id]) for row in rows]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from smailor.accounts import app_passwords
 from smailor.accounts import service as accounts
+from smailor.accounts.names import clean_name
 from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.domains import service as domains
@@ -69,7 +70,7 @@ def create_inbox(
         raise InvalidInput("address", "an inbox has letters, digits, dots, hyphens and underscores before the @")
     if quota_bytes < MIN_QUOTA_BYTES:
         raise InvalidInput("quota", "is at least 1 MiB")
-    display_name = accounts.clean_name("name", name)
+    display_name = clean_name("name", name)
     try:
         with database.transaction() as session:
             domain = domains.domain_in(session, workspace, parsed.domain.name)

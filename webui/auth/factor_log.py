@@ -7,6 +7,8 @@ from werkzeug.wrappers import Response
 from smailor.accounts import audit
 from smailor.accounts import service as accounts
 from smailor.accounts.audit import Actor
+from smailor.accounts.factor_changes import Circumstances
+from smailor.accounts.letters import Letterhead
 from smailor.accounts.user_view import UserView
 from smailor.errors import NotFound
 from webui import people
@@ -35,6 +37,22 @@ def failed(action: str, *, user_id: int | None = None, on: str = "", reason: str
             outcome=outcome,
             details={"reason": reason},
         )
+
+
+def circumstances(actor: Actor) -> Circumstances:
+    """Who changes a way into an account, when, and with what its letter is written.
+
+    Args:
+        actor: who does it.
+    """
+    settings = context().settings
+    head = Letterhead(
+        service=settings.service.name,
+        sender=settings.service.contact,
+        contact=settings.service.contact,
+        public_url=settings.web.public_url,
+    )
+    return Circumstances(context().database, context().sealer, head, actor, context().clock())
 
 
 def person(user_id: int) -> UserView:

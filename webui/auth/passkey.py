@@ -14,7 +14,9 @@ from webauthn.helpers import base64url_to_bytes, bytes_to_base64url, generate_ch
 from werkzeug.wrappers import Response as BaseResponse
 
 from smailor import log
-from smailor.accounts import passkeys
+from smailor.accounts import factor_changes, passkeys
+from smailor.accounts.audit import Actor
+from smailor.accounts.factor_letters import Change
 from smailor.accounts.passkeys import CopyFound, NotAccepted, RelyingParty
 from smailor.errors import NotFound
 from webui import people
@@ -124,6 +126,9 @@ def answered(purpose: str, *, user_id: int | None) -> int:
         )
     except NotAccepted as error:
         owner = error.user_id if isinstance(error, CopyFound) else user_id
+        if isinstance(error, CopyFound):
+            actor = Actor(factor_log.person(error.user_id).email, people.source())
+            factor_changes.tell(factor_log.circumstances(actor), Change.PASSKEY_COPIED, user_id=error.user_id)
         log.event(_logger, logging.INFO, None, "passkey-refused", reason=error, source=people.source())
         factor_log.failed("login.passkey", user_id=owner, reason=str(error))
         raise

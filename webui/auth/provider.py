@@ -199,7 +199,9 @@ def _tried(name: str) -> dict[str, str]:
 
 def _refused(name: str, reason: str, *, user_id: int | None = None, said: str = "") -> Response:
     log.event(_logger, logging.INFO, None, "provider-refused", provider=name, reason=reason, source=people.source())
-    factor_log.failed("login.provider", user_id=user_id, on=f"provider:{name}" if user_id is None else "", reason=reason)
+    factor_log.failed(
+        "login.provider", user_id=user_id, on=f"provider:{name}" if user_id is None else "", reason=reason
+    )
     text = said or _("The log-in could not be checked, so nobody was let in. Begin again.")
     return factor_log.wrong(text, code=403)
 

@@ -12,7 +12,9 @@ from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from smailor import log
-from smailor.accounts import pending, recovery_codes, second_factor, totp
+from smailor.accounts import factor_changes, pending, recovery_codes, second_factor, totp
+from smailor.accounts.audit import Actor
+from smailor.accounts.factor_letters import Change
 from smailor.accounts.passkeys import NotAccepted
 from smailor.accounts.pending import Pending
 from smailor.accounts.totp import Answer
@@ -58,11 +60,15 @@ def second_factor_code() -> Response:
         return _over()
     kind, answer = _check(begun.user_id, form.code.data or "")
     if answer is Answer.RIGHT:
+        if kind == "recovery":
+            _tell(begun.user_id, Change.CODE_USED)
         return _finish(kind)
+    if answer is Answer.LAST:
+        _tell(begun.user_id, Change.CODES_GUESSED)
     factor_log.failed(f"login.{kind}", user_id=begun.user_id, reason=str(answer))
     log.event(_logger, logging.INFO, None, "second-factor-failed", user=begun.user_id, source=people.source())
     form.code.errors = [_said(kind, answer)]
-    return _page(begun, form, code=429 if answer is Answer.CLOSED else 422)
+    return _page(begun, form, code=429 if answer in {Answer.CLOSED, Answer.LAST} else 422)
 
 
 @blueprint.post("/login/second-factor/passkey/options")
@@ -85,7 +91,9 @@ def second_passkey() -> Response:
     try:
         passkey.answered(passkey.SECOND, user_id=begun.user_id)
     except NotAccepted:
-        return _page(begun, CodeForm(formdata=None), problem=_("That passkey does not belong to this account."), code=422)
+        return _page(
+            begun, CodeForm(formdata=None), problem=_("That passkey does not belong to this account."), code=422
+        )
     return _finish("passkey")
 
 
@@ -98,8 +106,13 @@ def _check(user_id: int, typed: str) -> tuple[str, Answer]:
     return "recovery", Answer.RIGHT if used else Answer.WRONG
 
 
+def _tell(user_id: int, change: Change) -> None:
+    actor = Actor(factor_log.person(user_id).email, people.source())
+    factor_changes.tell(factor_log.circumstances(actor), change, user_id=user_id)
+
+
 def _said(kind: str, answer: Answer) -> str:
-    if answer is Answer.CLOSED:
+    if answer in {Answer.CLOSED, Answer.LAST}:
         return str(_("Too many wrong codes. Use a recovery code or a passkey, or wait a quarter of an hour."))
     if answer is Answer.USED:
         return str(_("This code has been used. Wait for the next one."))
