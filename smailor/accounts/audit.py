@@ -37,6 +37,10 @@ class Actor:
     source: str
 
 
+SERVICE = Actor("service", "")
+"""Acts where nobody in particular does: when the demonstration is set up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry.

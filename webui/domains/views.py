@@ -18,6 +18,7 @@ from smailor.domains.service import DomainView
 from smailor.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
 from webui.access import may, requires
 from webui.context import context
+from webui.people import actor
 from webui.texts import said, sentence
 
 blueprint = Blueprint("domains", __name__, url_prefix="/w/<slug>/domains")
@@ -63,7 +64,12 @@ def create(slug: str) -> Response | Redirect:
         parts = context()
         try:
             domain = domains.add_domain(
-                parts.database, workspace=slug, name=form.name.data, sealer=parts.sealer, now=parts.clock()
+                parts.database,
+                workspace=slug,
+                name=form.name.data,
+                sealer=parts.sealer,
+                actor=actor(),
+                now=parts.clock(),
             )
             return redirect(url_for("domains.show", slug=slug, name=domain.name))
         except (InvalidInput, Conflict) as error:
@@ -97,7 +103,9 @@ def verify(slug: str, name: str) -> Redirect:
     name = _known(name)
     domains.get_domain(parts.database, workspace=slug, name=name)
     try:
-        domains.verify_domain(parts.database, workspace=slug, name=name, resolver=parts.resolver, now=parts.clock())
+        domains.verify_domain(
+            parts.database, workspace=slug, name=name, resolver=parts.resolver, actor=actor(), now=parts.clock()
+        )
         flash(_("%(name)s is yours. Mail can be sent and received now.", name=name), "done")
     except NotFound:
         text = _("The ownership record is not to be seen yet. New records can take up to an hour to spread.")

@@ -15,6 +15,7 @@ from webui.inboxes.forms import AppPasswordForm
 from webui.inboxes.views import blueprint
 from webui.mail.connection import endpoint
 from webui.mail.gate import inbox_view, own_inboxes
+from webui.people import actor
 from webui.texts import said
 
 
@@ -40,6 +41,8 @@ def create_app_password(address: str) -> Response:
             label=form.label.data,
             service=app_passwords.ANY_SERVICE,
             expires_at=None,
+            workspace=inbox.workspace,
+            actor=actor(),
             now=context().clock(),
         )
     except InvalidInput as error:
@@ -54,7 +57,14 @@ def revoke_app_password(address: str, number: int) -> Redirect:
     """Revoke an app password: the device that uses it is out at its next log-in."""
     inbox = inbox_view(address)
     try:
-        app_passwords.revoke_app_password(context().database, login=inbox.address, password_id=number)
+        app_passwords.revoke_app_password(
+            context().database,
+            login=inbox.address,
+            password_id=number,
+            workspace=inbox.workspace,
+            actor=actor(),
+            now=context().clock(),
+        )
         # A device that is connected now stays so until its connection ends: end it.
         end_connections(context().settings.dovecot, login=inbox.address)
         flash(_("Revoked. That device can no longer log in."), "done")

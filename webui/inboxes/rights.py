@@ -16,6 +16,7 @@ from webui.access import demand, may, requires
 from webui.context import context
 from webui.inboxes.forms import SenderForm
 from webui.inboxes.views import blueprint
+from webui.people import actor
 from webui.texts import sentence
 
 
@@ -40,6 +41,7 @@ def allow(slug: str, address: str) -> Response | Redirect:
                 workspace=slug,
                 login=inbox.address,
                 sender=form.sender.data,
+                actor=actor(),
                 now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
@@ -57,7 +59,14 @@ def disallow(slug: str, address: str) -> Redirect:
     inbox = _inbox(slug, address)
     sender = request.form.get("sender", "")
     try:
-        sender_rights.disallow(context().database, workspace=slug, login=inbox.address, sender=sender)
+        sender_rights.disallow(
+            context().database,
+            workspace=slug,
+            login=inbox.address,
+            sender=sender,
+            actor=actor(),
+            now=context().clock(),
+        )
         text = _("%(login)s can no longer send as %(sender)s.", login=inbox.address, sender=_spoken(sender))
         flash(text, "done")
     except (InvalidInput, NotFound):

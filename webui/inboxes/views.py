@@ -15,6 +15,7 @@ from smailor.mailboxes import service as mailboxes
 from webui.access import demand, may, requires
 from webui.context import context
 from webui.inboxes.forms import AliasForm, InboxForm
+from webui.people import actor
 from webui.texts import sentence
 
 blueprint = Blueprint("inboxes", __name__)
@@ -44,6 +45,7 @@ def create(slug: str) -> Response | Redirect:
                 address=f"{form.local_part.data.strip()}@{form.domain.data}",
                 name=form.name.data,
                 reader=reader,
+                actor=actor(),
                 now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
@@ -66,7 +68,12 @@ def create_alias(slug: str) -> Response | Redirect:
         source = f"{form.source.data.strip()}@{form.domain.data}"
         try:
             alias = aliases.create_alias(
-                context().database, workspace=slug, source=source, target=form.target.data, now=context().clock()
+                context().database,
+                workspace=slug,
+                source=source,
+                target=form.target.data,
+                actor=actor(),
+                now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
             _put(form, error, "source")
@@ -83,7 +90,9 @@ def delete_alias(slug: str) -> Redirect:
     source, target = request.form.get("source", ""), request.form.get("target", "")
     demand(Permission.MANAGE_INBOXES, source.rpartition("@")[2])
     try:
-        aliases.delete_alias(context().database, workspace=slug, source=source, target=target)
+        aliases.delete_alias(
+            context().database, workspace=slug, source=source, target=target, actor=actor(), now=context().clock()
+        )
         flash(_("%(source)s no longer delivers to %(target)s.", source=source, target=target), "done")
     except (InvalidInput, NotFound):
         flash(_("That alias was gone already."), "info")
