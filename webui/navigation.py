@@ -50,7 +50,7 @@ ADMINISTRATION: tuple[Section, ...] = (
     Section("workspace.show", _l("Workspace"), "settings"),
 )
 """Who works in a workspace, and how it is kept."""
-ACCOUNT: tuple[Section, ...] = ()
+ACCOUNT: tuple[Section, ...] = (Section("security.index", _l("Security"), "shield"),)
 """A person's own pages."""
 OPERATOR = (Section("sending.search", _l("Sending"), "gauge"),)
 """The operator console."""
