@@ -6,7 +6,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from smailor.accounts import invitations, members
 from smailor.accounts.permissions import Permission, Role
-from smailor.errors import Conflict, InvalidInput, NotFound, PermissionDenied
+from smailor.errors import Conflict, InvalidInput, PermissionDenied
 from webui.access import requires
 from webui.context import context
 from webui.texts import sentence
@@ -62,8 +62,8 @@ def resend_invitation(slug: str, invitation_id: int) -> Redirect:
             parts.database, workspace=slug, invitation_id=invitation_id, by=by(), post=post(), now=parts.clock()
         )
         flash(_("%(address)s gets another letter. The link in the old one is dead.", address=sent.email), "done")
-    except NotFound:
-        flash(_("That invitation is not open any more."), "info")
+    except Conflict as error:
+        flash(sentence(error), "info")
     except (InvalidInput, PermissionDenied) as error:
         flash(sentence(error), "problem")
     return redirect(url_for("workspace.members", slug=slug))
@@ -79,8 +79,8 @@ def withdraw_invitation(slug: str, invitation_id: int) -> Redirect:
             parts.database, workspace=slug, invitation_id=invitation_id, by=by(), now=parts.clock()
         )
         flash(_("The invitation of %(address)s is withdrawn.", address=gone.email), "done")
-    except NotFound:
-        flash(_("That invitation is not open any more."), "info")
+    except Conflict as error:
+        flash(sentence(error), "info")
     except PermissionDenied as error:
         flash(sentence(error), "problem")
     return redirect(url_for("workspace.members", slug=slug))

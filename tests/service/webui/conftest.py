@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -44,11 +43,11 @@ def resolver():
 
 
 @pytest.fixture
-def settings():
+def settings(sealing_key):
     return config.Settings(
         service=config.Service("mx.smailor.test", "smailor.test", spf_include="_spf.smailor.test"),
         database=config.DatabaseSettings("sqlite:///"),
-        secrets=config.Secrets("s" * 40, (Fernet.generate_key().decode(),)),
+        secrets=config.Secrets("s" * 40, (sealing_key,)),
         web=config.Web(
             bind=NOWHERE, imap=NOWHERE, submission=NOWHERE, mail_hostname="mail.smailor.test", secure_cookies=False
         ),
