@@ -105,6 +105,7 @@ class Web:
         mail_hostname: the name expected in that certificate, and shown to people for their mail clients.
         secure_cookies: cookies over HTTPS only; false only for a service tried out on loopback.
         threads: requests served at the same time by one process.
+        styleguide: whether /styleguide shows the parts that pages are made of; for development.
     """
 
     bind: str = "unix:/run/smailor/web.sock"
@@ -115,6 +116,7 @@ class Web:
     mail_hostname: str = ""
     secure_cookies: bool = True
     threads: int = 16
+    styleguide: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from smailor.dns.answer import DnsClient
 from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.sealing import Sealer
-from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, texts
+from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, styleguide, texts
 from webui.auth import pages as auth
 from webui.context import Context
 from webui.mail import pages as mail
@@ -78,6 +78,8 @@ def create_app(
         part.init_app(app)
     for part in (home, auth, mail, domains, inboxes, sending):
         app.register_blueprint(part.blueprint)
+    if settings.web.styleguide:
+        app.register_blueprint(styleguide.blueprint)
     return app
 
 
