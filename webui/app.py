@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from smailor import log
+from smailor.accounts.providers import Providers
 from smailor.clock import now
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
@@ -17,6 +18,7 @@ from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.sealing import Sealer
 from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, styleguide, texts
+from webui.account import security_pages as security
 from webui.auth import pages as auth
 from webui.context import Context
 from webui.mail import pages as mail
@@ -72,11 +74,12 @@ def create_app(
         sealer=Sealer(settings.secrets.sealing_keys),
         post_office=PostOffice(settings.web, database, clock=clock),
         clock=clock,
+        providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, texts, headers, errors, assets, rendering):
+    for part in (people, access, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
-    for part in (home, auth, mail, domains, inboxes, sending):
+    for part in (home, auth, mail, domains, inboxes, sending, security):
         app.register_blueprint(part.blueprint)
     if settings.web.styleguide:
         app.register_blueprint(styleguide.blueprint)

@@ -47,7 +47,7 @@ WORKSPACE = (
 """What a workspace works with."""
 ADMINISTRATION: tuple[Section, ...] = ()
 """Who works in a workspace, and how it is kept."""
-ACCOUNT: tuple[Section, ...] = ()
+ACCOUNT: tuple[Section, ...] = (Section("security.index", _l("Security"), "shield"),)
 """A person's own pages."""
 OPERATOR = (Section("sending.search", _l("Sending"), "gauge"),)
 """The operator console."""
