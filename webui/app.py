@@ -16,7 +16,21 @@ from smailor.dns.answer import DnsClient
 from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.sealing import Sealer
-from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, texts
+from webui import (
+    access,
+    admin,
+    assets,
+    audit,
+    domains,
+    errors,
+    headers,
+    home,
+    inboxes,
+    people,
+    rendering,
+    sending,
+    texts,
+)
 from webui.auth import pages as auth
 from webui.context import Context
 from webui.mail import pages as mail
@@ -74,9 +88,9 @@ def create_app(
         clock=clock,
     )
     CSRFProtect(app)
-    for part in (people, access, texts, headers, errors, assets, rendering):
+    for part in (people, access, admin, texts, headers, errors, assets, rendering):
         part.init_app(app)
-    for part in (home, auth, mail, domains, inboxes, sending):
+    for part in (home, auth, mail, domains, inboxes, sending, audit, admin):
         app.register_blueprint(part.blueprint)
     return app
 

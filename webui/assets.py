@@ -11,7 +11,7 @@ from markupsafe import Markup
 from webui.access import public
 
 _FOLDER = Path(__file__).parent / "static"
-_SHEETS = ("tokens", "base", "parts", "layout", "mail", "settings")
+_SHEETS = ("tokens", "base", "parts", "layout", "mail", "settings", "acting")
 """The style sheets in the order of their layers, sent as one: `app.css`."""
 blueprint = Blueprint("assets", __name__)
 
