@@ -58,7 +58,7 @@ def workspaces(
         shown = found[:limit]
         counts = select(Member.workspace_id, func.count()).group_by(Member.workspace_id)
         ids = [row.id for row in shown]
-        members = dict(session.execute(counts.where(Member.workspace_id.in_(ids))).tuples().all())
+        members = {row[0]: row[1] for row in session.execute(counts.where(Member.workspace_id.in_(ids)))}
         rows = tuple(WorkspaceRow(workspace_view(row), members.get(row.id, 0)) for row in shown)
     return rows, shown[-1].slug if len(found) > limit else ""
 

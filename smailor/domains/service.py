@@ -112,7 +112,7 @@ def count_domains(database: Database, *, among: Sequence[int]) -> dict[int, int]
     """Return how many domains these workspaces have, by their numbers; one that has none is left out."""
     query = select(Domain.workspace_id, func.count()).where(Domain.workspace_id.in_(among))
     with database.snapshot() as session:
-        return dict(session.execute(query.group_by(Domain.workspace_id)).tuples().all())
+        return {row[0]: row[1] for row in session.execute(query.group_by(Domain.workspace_id))}
 
 
 def get_domain(database: Database, *, workspace: str, name: str) -> DomainView:

@@ -8,6 +8,7 @@ from smailor.accounts import audit, service
 from smailor.accounts import impersonation as acting_as
 from smailor.errors import InvalidInput
 from webui import create_app
+from webui.admin.acting import ALLOWED, ALWAYS, REFUSED
 
 REASON = "Ticket 4711: mail is refused"
 
@@ -179,7 +180,9 @@ def test_acting_needs_a_fresh_log_in(acme, operator, clock):
 def test_it_ends_by_itself(acme, operator, clock):
     act(operator, acme, minutes=10)
     clock.at += timedelta(minutes=10)
-    assert "You act as" not in operator.get("/operator/").get_data(as_text=True)
+    page = operator.get("/operator/")
+    assert page.status_code == 200
+    assert "You act as" not in operator.get("/operator/people").get_data(as_text=True)
 
 
 def test_it_ends_with_the_button(acme, operator):
@@ -215,8 +218,6 @@ def test_what_is_the_persons_alone_is_refused(acme, operator, path):
 def test_every_other_blueprints_changes_are_refused(acme, operator, app):
     """Denied unless listed: a page that is added later is closed to whoever acts in another's name."""
     act(operator, acme)
-    from webui.admin.acting import ALLOWED, ALWAYS, REFUSED
-
     values = {"slug": "acme", "address": "owner@acme.test", "name": "acme.test", "folder": "INBOX"}
     checked = 0
     for rule in app.url_map.iter_rules():
