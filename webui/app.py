@@ -9,6 +9,7 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from smailor import log
+from smailor.accounts.providers import Providers
 from smailor.clock import now
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
@@ -31,6 +32,7 @@ from webui import (
     sending,
     texts,
 )
+from webui.account import security_pages as security
 from webui.auth import pages as auth
 from webui.context import Context
 from webui.mail import pages as mail
@@ -86,11 +88,12 @@ def create_app(
         sealer=Sealer(settings.secrets.sealing_keys),
         post_office=PostOffice(settings.web, database, clock=clock),
         clock=clock,
+        providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, admin, texts, headers, errors, assets, rendering):
+    for part in (people, access, admin, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
-    for part in (home, auth, mail, domains, inboxes, sending, audit, admin):
+    for part in (home, auth, mail, domains, inboxes, sending, audit, admin, security):
         app.register_blueprint(part.blueprint)
     return app
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import current_app
 
+from smailor.accounts.providers import Providers
 from smailor.config import Settings
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
@@ -25,6 +26,7 @@ class Context:
         sealer: seals DKIM private keys.
         post_office: IMAP and submission.
         clock: gives the present moment.
+        providers: whom people may log in by.
     """
 
     settings: Settings
@@ -33,6 +35,7 @@ class Context:
     sealer: Sealer
     post_office: PostOffice
     clock: Callable[[], datetime]
+    providers: Providers
 
 
 def context() -> Context:

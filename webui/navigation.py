@@ -47,7 +47,7 @@ WORKSPACE = (
 """What a workspace works with."""
 ADMINISTRATION: tuple[Section, ...] = (Section("audit.index", _l("Audit trail"), "history"),)
 """Who works in a workspace, and how it is kept."""
-ACCOUNT: tuple[Section, ...] = ()
+ACCOUNT: tuple[Section, ...] = (Section("security.index", _l("Security"), "shield"),)
 """A person's own pages."""
 OPERATOR = (
     Section("admin.index", _l("Workspaces"), "workspace"),
