@@ -107,6 +107,7 @@ class Web:
         secure_cookies: cookies over HTTPS only; false only for a service tried out on loopback.
         threads: requests served at the same time by one process.
         styleguide: whether /styleguide shows the parts that pages are made of; for development.
+        queue_file: file into which a timer puts what `postqueue -j` prints, for the operator console; empty: none.
     """
 
     bind: str = "unix:/run/smailor/web.sock"
@@ -118,6 +119,7 @@ class Web:
     secure_cookies: bool = True
     threads: int = 16
     styleguide: bool = False
+    queue_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

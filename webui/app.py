@@ -17,7 +17,22 @@ from smailor.dns.answer import DnsClient
 from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.sealing import Sealer
-from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, styleguide, texts
+from webui import (
+    access,
+    admin,
+    assets,
+    audit,
+    domains,
+    errors,
+    headers,
+    home,
+    inboxes,
+    people,
+    rendering,
+    sending,
+    styleguide,
+    texts,
+)
 from webui.account import security_pages as security
 from webui.auth import pages as auth
 from webui.context import Context
@@ -77,9 +92,9 @@ def create_app(
         providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, texts, headers, errors, assets, rendering, security):
+    for part in (people, access, admin, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
-    for part in (home, auth, mail, domains, inboxes, sending, security):
+    for part in (home, auth, mail, domains, inboxes, sending, audit, admin, security):
         app.register_blueprint(part.blueprint)
     if settings.web.styleguide:
         app.register_blueprint(styleguide.blueprint)
