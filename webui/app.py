@@ -9,16 +9,20 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from smailor import log
+from smailor.accounts.desk import Desk, breached, letterhead
 from smailor.clock import now
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
+from smailor.delivery import Deliver
 from smailor.dns.answer import DnsClient
 from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
+from smailor.mailboxes.submission import letter_carrier
 from smailor.sealing import Sealer
 from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, texts
 from webui.auth import pages as auth
 from webui.context import Context
+from webui.courier import Courier
 from webui.mail import pages as mail
 from webui.mail.office import PostOffice
 
@@ -33,6 +37,7 @@ def create_app(
     database: Database | None = None,
     resolver: DnsClient | None = None,
     clock: Callable[[], datetime] = now,
+    deliver: Deliver | None = None,
 ) -> Flask:
     """Make the WSGI application.
 
@@ -41,6 +46,7 @@ def create_app(
         database: None: the one of the settings.
         resolver: None: the DNS servers of the settings.
         clock: gives the present moment.
+        deliver: hands letters about accounts over; None: to the submission server of the settings.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -65,12 +71,15 @@ def create_app(
     if settings.web.bind.startswith("unix:"):
         # Behind nginx on a socket that only nginx can reach: its word on the client's address and scheme counts.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    sealer = Sealer(settings.secrets.sealing_keys)
     app.extensions["smailor"] = Context(
         settings=settings,
         database=database,
         resolver=resolver or _live_resolver(settings),
-        sealer=Sealer(settings.secrets.sealing_keys),
+        sealer=sealer,
         post_office=PostOffice(settings.web, database, clock=clock),
+        desk=Desk(letterhead(settings), sealer, breached(settings)),
+        courier=Courier(database, sealer, deliver=deliver or letter_carrier(database, settings), clock=clock),
         clock=clock,
     )
     CSRFProtect(app)
