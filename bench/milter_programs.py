@@ -12,7 +12,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 
-from smailor.accounts import service as accounts
+from smailor.accounts import workspaces
 from smailor.database.engine import Database
 from smailor.database.schema import upgrade
 from smailor.dns.fake import FakeResolver
@@ -103,7 +103,7 @@ def make_domains(directory: Path, names: Sequence[str]) -> Domains:
     database = Database(url)
     upgrade(database)
     now = datetime.now(UTC)
-    accounts.create_workspace(database, slug="bench", name="Bench", now=now)
+    workspaces.create_workspace(database, slug="bench", name="Bench", now=now)
     keys = directory / "keys"
     keys.mkdir()
     dns: dict[str, str] = {}

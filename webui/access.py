@@ -3,21 +3,26 @@
 `@public` for everybody, `@signed_in` for whoever is logged in (what they see is theirs), `@requires(permission)` for
 members of the workspace that the URL names, `@operators` for whoever runs the service. What another tenant has does
 not exist for the one who asks: 404. A view without a declaration is refused at its first request, and by a test before.
+
+A page of one domain has it in its URL, as `name` or behind the @ of `address`: who administers that domain may open it.
+A page of several (a list, a form that names one) says `some_domain=True`, and asks `may` or `demand` for each.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
 from flask import Flask, abort, current_app, g, redirect, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from smailor.accounts import service as accounts
-from smailor.accounts.permissions import Permission, allowed
-from smailor.accounts.service import Membership
+from smailor.accounts import members
+from smailor.accounts.members import Membership
+from smailor.accounts.permissions import Permission
 from smailor.accounts.session_rules import Area
-from smailor.errors import PermissionDenied
+from smailor.address import DomainName
+from smailor.errors import InvalidInput, PermissionDenied
 from smailor.sending import suspension_service
 from smailor.sending.suspension import Part
 from webui import people
@@ -29,13 +34,32 @@ R = TypeVar("R")
 PUBLIC = "public"
 SIGNED_IN = "signed-in"
 OPERATORS = "operators"
+MEMBERS = "members"
+API = "api"
 _MAIL = frozenset({"home", "mail"})
 """Blueprints whose pages stay open for as long as mail does; all others are settings."""
 
 
+@dataclass(frozen=True, slots=True)
+class Declaration:
+    """Who may open a page.
+
+    Attributes:
+        kind: PUBLIC, SIGNED_IN, OPERATORS, MEMBERS or API.
+        permission: what a member, or the owner of an API key, needs.
+        some_domain: whether it is enough to have the permission in one domain of the workspace.
+        scope: what an API key needs.
+    """
+
+    kind: str
+    permission: Permission | None = None
+    some_domain: bool = False
+    scope: str = ""
+
+
 def public(view: Callable[P, R]) -> Callable[P, R]:
     """Declare a page that everybody may open."""
-    return _declare(view, PUBLIC)
+    return declare(view, Declaration(PUBLIC))
 
 
 def signed_in(view: Callable[P, R]) -> Callable[P, R | Response]:
@@ -46,7 +70,7 @@ def signed_in(view: Callable[P, R]) -> Callable[P, R | Response]:
         first = _first(Area.MAIL if request.blueprint in _MAIL else Area.SETTINGS)
         return view(*args, **kwargs) if first is None else first
 
-    return _declare(guarded, SIGNED_IN)
+    return declare(guarded, Declaration(SIGNED_IN))
 
 
 def operators(view: Callable[P, R]) -> Callable[P, R | Response]:
@@ -59,14 +83,17 @@ def operators(view: Callable[P, R]) -> Callable[P, R | Response]:
         first = _first(Area.OPERATOR)
         return view(*args, **kwargs) if first is None else first
 
-    return _declare(guarded, OPERATORS)
+    return declare(guarded, Declaration(OPERATORS))
 
 
-def requires(permission: Permission) -> Callable[[Callable[..., R]], Callable[..., R | Response]]:
+def requires(
+    permission: Permission, *, some_domain: bool = False
+) -> Callable[[Callable[..., R]], Callable[..., R | Response]]:
     """Declare a page of a workspace, whose slug is the view's argument `slug`.
 
     Args:
-        permission: what a member needs; others get 403, strangers 404.
+        permission: what a member needs, in the domain of the URL where it names one; others get 403, strangers 404.
+        some_domain: whether who has it in one domain only may come in; the view asks for each domain that it touches.
     """
 
     def decorate(view: Callable[..., R]) -> Callable[..., R | Response]:
@@ -77,13 +104,14 @@ def requires(permission: Permission) -> Callable[[Callable[..., R]], Callable[..
             membership = next((entry for entry in memberships() if entry.workspace.slug == slug), None)
             if membership is None:
                 abort(404)
-            if not allowed(membership.role, permission):
+            may_enter = membership.may(permission, domain=_domain_of(kwargs))
+            if not may_enter and not (some_domain and membership.may_somewhere(permission)):
                 abort(403)
             refuse_suspended(membership.workspace.slug)
             g.membership = membership
             return view(slug, **kwargs)
 
-        return _declare(guarded, permission)
+        return declare(guarded, Declaration(MEMBERS, permission, some_domain))
 
     return decorate
 
@@ -101,6 +129,19 @@ def fresh(view: Callable[P, R]) -> Callable[P, R | Response]:
         return view(*args, **kwargs)
 
     return guarded
+
+
+def _domain_of(arguments: Mapping[str, Any]) -> str | None:
+    """Return the domain that a page's URL names, None where it names none."""
+    given = arguments.get("name") or str(arguments.get("address", "")).rpartition("@")[2]
+    return _domain(given) if given else None
+
+
+def _domain(given: str) -> str | None:
+    try:
+        return DomainName.parse(given).name
+    except InvalidInput:
+        return None
 
 
 def refuse_suspended(slug: str) -> None:
@@ -121,17 +162,34 @@ def refuse_suspended(slug: str) -> None:
 def memberships() -> tuple[Membership, ...]:
     """Return the workspaces of the person who is logged in, asked once a request."""
     if "memberships" not in g:
-        g.memberships = accounts.memberships(context().database, user_id=int(current_user.get_id()))
+        g.memberships = members.memberships(context().database, user_id=int(current_user.get_id()))
     found: tuple[Membership, ...] = g.memberships
     return found
 
 
-def may(permission: Permission) -> bool:
-    """Tell whether the member may do this in the workspace of the page."""
-    return "membership" in g and allowed(g.membership.role, permission)
+def may(permission: Permission, domain: str | None = None) -> bool:
+    """Tell whether the member may do this in the workspace of the page.
+
+    Args:
+        permission: what.
+        domain: the domain that it is done to or in; None: to the workspace.
+    """
+    return "membership" in g and g.membership.may(permission, domain=domain)
 
 
-def declared(view: Callable[..., Any]) -> str | None:
+def demand(permission: Permission, domain: str) -> None:
+    """Go on only if the member may do this to a domain that a form names; otherwise answer 403."""
+    if not may(permission, _domain(domain)):
+        abort(403)
+
+
+def declare(view: Callable[P, R], access: Declaration) -> Callable[P, R]:
+    """Write down who may open a view; the guard around it is the caller's."""
+    view.access = access  # type: ignore[attr-defined]
+    return view
+
+
+def declared(view: Callable[..., Any]) -> Declaration | None:
     """Return what a view declares, None for nothing."""
     return getattr(view, "access", None)
 
@@ -143,11 +201,6 @@ def init_app(app: Flask) -> None:
     def check() -> None:
         if request.endpoint is not None and declared(app.view_functions[request.endpoint]) is None:
             raise RuntimeError(f"the page {request.endpoint} does not declare who may open it")
-
-
-def _declare(view: Callable[P, R], access: str) -> Callable[P, R]:
-    view.access = access  # type: ignore[attr-defined]
-    return view
 
 
 def _first(area: Area) -> Response | None:

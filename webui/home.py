@@ -4,7 +4,7 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from smailor.accounts.permissions import Permission, allowed
+from smailor.accounts.permissions import Permission
 from smailor.mailboxes import service as mailboxes
 from webui.access import memberships, public, signed_in
 from webui.context import context
@@ -21,7 +21,7 @@ def index() -> Response | str:
         own = next((inbox for inbox in inboxes if inbox.address == current_user.view.email), inboxes[0])
         return redirect(url_for("mail.folder", address=own.address, folder="INBOX"))
     for membership in memberships():
-        if allowed(membership.role, Permission.VIEW_DOMAINS):
+        if membership.may_somewhere(Permission.VIEW_DOMAINS):
             return redirect(url_for("domains.index", slug=membership.workspace.slug))
     return render_template("welcome.html")
 

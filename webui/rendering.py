@@ -4,10 +4,12 @@ import hashlib
 from datetime import datetime
 
 from flask import Flask
+from flask_babel import format_date, format_datetime, format_decimal, format_time
+from flask_babel import gettext as _
 from flask_login import current_user
 from markupsafe import Markup
 
-from smailor.accounts.permissions import Permission, allowed
+from smailor.accounts.permissions import Permission
 from smailor.address import DomainName
 from smailor.errors import InvalidInput, SmailorError
 from webui import access
@@ -23,6 +25,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(
         size=size,
+        number=format_decimal,
         moment=moment,
         long_moment=long_moment,
         initials=initials,
@@ -39,7 +42,6 @@ def init_app(app: Flask) -> None:
             "memberships": access.memberships if _signed_in() else tuple,
             "may": access.may,
             "Permission": Permission,
-            "allowed": allowed,
         }
 
 
@@ -53,11 +55,13 @@ def _signed_in() -> bool:
 def size(count: int) -> str:
     """Return a number of bytes for people: `12 KB`."""
     value = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if value < 1024 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit in {"bytes", "KB"} or value >= 10 else f"{value:.1f} {unit}"
+    if value < 1024:
+        return str(_("%(number)s bytes", number=count))
+    for unit in ("KB", "MB", "GB"):
         value /= 1024
-    raise AssertionError
+        if value < 1024 or unit == "GB":
+            break
+    return f"{format_decimal(round(value) if unit == 'KB' or value >= 10 else round(value, 1))} {unit}"
 
 
 def moment(when: datetime | None) -> Markup:
@@ -66,19 +70,17 @@ def moment(when: datetime | None) -> Markup:
         return Markup("")
     today = context().clock()
     if when.date() == today.date():
-        text = f"{when:%H:%M}"
-    elif when.year == today.year:
-        text = f"{when.day} {when:%b}"
+        text = format_time(when, "HH:mm")
     else:
-        text = f"{when.day} {when:%b %Y}"
+        text = format_date(when, "d MMM" if when.year == today.year else "d MMM y")
     return Markup('<time datetime="{}" data-style="short">{}</time>').format(_iso(when), text)
 
 
 def long_moment(when: datetime | None) -> Markup:
     """Return a time in full, in UTC; a script makes it local."""
     if when is None:
-        return Markup("no date")
-    text = f"{when:%A}, {when.day} {when:%B %Y}, {when:%H:%M} UTC"
+        return Markup("{}").format(_("no date"))
+    text = format_datetime(when, "EEEE, d MMMM y, HH:mm 'UTC'")
     return Markup('<time datetime="{}" data-style="long">{}</time>').format(_iso(when), text)
 
 

@@ -18,12 +18,17 @@ from smailor.accounts import languages
 from smailor.accounts.languages import LANGUAGES
 from smailor.errors import InvalidInput, SmailorError
 from webui.access import public
+from webui.auth.next_page import own_path
 from webui.context import context
 
 COOKIE = "smailor_language"
 blueprint = Blueprint("texts", __name__)
 
-WORDS = (_l("owner"), _l("admin"), _l("billing"), _l("member"), _l("read-only"), _l("operator"))
+WORDS = (
+    *(_l("owner"), _l("admin"), _l("billing"), _l("member"), _l("read-only"), _l("operator")),
+    *(_l("Inbox"), _l("Drafts"), _l("Sent"), _l("Archive"), _l("Junk"), _l("Trash")),
+    *(_l("Incoming mail"), _l("Ownership")),
+)
 """Values that pages show through `|said`, here so that the catalogue has them."""
 
 
@@ -85,7 +90,7 @@ def _templates(code: str) -> tuple[tuple[re.Pattern[str], str], ...]:
 def choose() -> Response:
     """Speak another language from now on: in this browser, and to this person."""
     code = request.form.get("language", "")
-    response = redirect(_own_page(request.form.get("page", "")))
+    response = redirect(own_path(request.form.get("page", "")) or url_for("home.index"))
     if code not in LANGUAGES:
         return response
     if current_user.is_authenticated:
@@ -118,10 +123,3 @@ def _this_page() -> str:
     """Where the language switch leads back to: this page, if it can be asked for again."""
     rule = request.url_rule
     return request.full_path.rstrip("?") if rule and "GET" in (rule.methods or ()) else ""
-
-
-def _own_page(wanted: str) -> str:
-    """A path of ours, never another host."""
-    if wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and wanted.isprintable() and len(wanted) < 2000:
-        return wanted
-    return url_for("home.index")

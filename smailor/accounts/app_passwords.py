@@ -3,15 +3,19 @@
 The database keeps digests only. Whether somebody may make a password for an inbox is decided by the caller.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from smailor.accounts import passwords
+from smailor import clock
+from smailor.accounts import audit, passwords
+from smailor.accounts.audit import SERVICE, Actor
 from smailor.accounts.models import AppPassword
-from smailor.accounts.service import clean_name
+from smailor.accounts.names import clean_name
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput, NotFound
 
@@ -47,6 +51,8 @@ def create_app_password(
     label: str,
     service: str = ANY_SERVICE,
     expires_at: datetime | None,
+    workspace: str = "",
+    actor: Actor = SERVICE,
     now: datetime,
 ) -> NewAppPassword:
     """Draw an app password for an inbox.
@@ -57,6 +63,8 @@ def create_app_password(
         label: what the owner calls it, such as `phone`.
         service: one of `SERVICES`.
         expires_at: when it ends; None: when it is revoked.
+        workspace: the inbox's, for the audit trail.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -72,6 +80,8 @@ def create_app_password(
         row = _row(login, label, service, secret, now, expires_at, web=False)
         session.add(row)
         session.flush()
+        details = {"label": label, "service": service, "number": row.id}
+        _record(session, actor, "app-password.add", login, workspace, now, details)
         return NewAppPassword(_view(row), secret)
 
 
@@ -82,8 +92,24 @@ def list_app_passwords(database: Database, *, login: str) -> tuple[AppPasswordVi
         return tuple(_view(row) for row in session.scalars(query))
 
 
-def revoke_app_password(database: Database, *, login: str, password_id: int) -> None:
+def revoke_app_password(
+    database: Database,
+    *,
+    login: str,
+    password_id: int,
+    workspace: str = "",
+    actor: Actor = SERVICE,
+    now: datetime | None = None,
+) -> None:
     """Revoke one app password: from the commit on, nobody logs in with it.
+
+    Args:
+        database: where to.
+        login: the inbox's address.
+        password_id: its number.
+        workspace: the inbox's, for the audit trail.
+        actor: who.
+        now: the present moment; None: by the clock.
 
     Raises:
         NotFound: the inbox has no such app password.
@@ -92,8 +118,11 @@ def revoke_app_password(database: Database, *, login: str, password_id: int) -> 
         gone = delete(AppPassword).where(
             AppPassword.login == login, AppPassword.id == password_id, AppPassword.web.is_(False)
         )
-        if session.scalar(gone.returning(AppPassword.id)) is None:
+        label = session.scalar(gone.returning(AppPassword.label))
+        if label is None:
             raise NotFound(f"{login} has no app password {password_id}")
+        details = {"label": label, "number": password_id}
+        _record(session, actor, "app-password.revoke", login, workspace, now or clock.now(), details)
 
 
 def revoke_all_in(session: Session, login: str) -> None:
@@ -124,6 +153,19 @@ def prune_expired(database: Database, *, now: datetime) -> int:
     query = delete(AppPassword).where(AppPassword.web.is_(True), AppPassword.expires_at <= now)
     with database.transaction() as session:
         return len(session.scalars(query.returning(AppPassword.id)).all())
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: str,
+    login: str,
+    workspace: str,
+    now: datetime,
+    details: Mapping[str, Any],
+) -> None:
+    on = f"account:{login}"
+    audit.record_in(session, actor, action=action, on=on, workspace=workspace, details=details, now=now)
 
 
 def _row(

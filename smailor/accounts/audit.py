@@ -1,8 +1,9 @@
 """The audit trail: who did what to which object, from where, when, why, and how it ended.
 
-It is only added to; the database refuses to change or delete an entry (migration 0008). A change writes its entry in
-its own transaction, so that neither is there without the other. An entry is written once and read as it is: all that it
-says stands in its own columns, none of which refers to a row that may be gone tomorrow.
+It is only added to; the database refuses to change or delete an entry, and the entries are chained by their hashes
+(`audit_chain`), so that whoever gets round the database is noticed by `smailor audit verify`. A change writes its entry
+in its own transaction, so that neither is there without the other. An entry is written once and read as it is: all that
+it says stands in its own columns, none of which refers to a row that may be gone tomorrow.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from smailor.accounts import audit_queue
+from smailor.accounts.audit_chain import clean_details, clean_text
 from smailor.accounts.models import AuditEntry
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput
@@ -34,6 +37,10 @@ class Actor:
     source: str
 
 
+SERVICE = Actor("service", "")
+"""Acts where nobody in particular does: when the demonstration is set up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry.
@@ -45,6 +52,7 @@ class Entry:
         reason: why, in the actor's words.
         outcome: `done`, or why not.
         details: the values, as they were set.
+        sequence: its place in the chain, counted from 1 without gaps.
     """
 
     at: datetime
@@ -56,9 +64,10 @@ class Entry:
     reason: str = ""
     outcome: str = DONE
     details: Mapping[str, Any] = field(default_factory=dict)
+    sequence: int = 0
 
 
-def record_in(
+def record_in(  # noqa: PLR0913 - everything that an entry says
     session: Session,
     actor: Actor,
     *,
@@ -67,9 +76,10 @@ def record_in(
     now: datetime,
     workspace: str = "",
     reason: str = "",
+    outcome: str = DONE,
     details: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write down what is done in this transaction.
+    """Write down what is done in this transaction; the entry joins the chain as the transaction commits.
 
     Args:
         session: the transaction of the change itself.
@@ -79,20 +89,22 @@ def record_in(
         now: when.
         workspace: whose business it is.
         reason: why.
-        details: further values, such that JSON can hold them.
+        outcome: `done`, or why not.
+        details: further values, such that JSON can hold them; at most 16 KiB.
     """
-    session.add(
-        AuditEntry(
-            at=now,
-            actor=actor.name[:320],
-            source=actor.source[:200],
-            action=action,
-            object=on[:400],
-            workspace=workspace,
-            reason=reason[:MAX_REASON],
-            outcome=DONE,
-            details=dict(details or {}),
-        )
+    audit_queue.put(
+        session,
+        {
+            "at": now,
+            "actor": clean_text(actor.name, 320),
+            "source": clean_text(actor.source, 200),
+            "action": clean_text(action, 100),
+            "object": clean_text(on, 400),
+            "workspace": clean_text(workspace, 200),
+            "reason": clean_text(reason, MAX_REASON),
+            "outcome": clean_text(outcome, 100),
+            "details": clean_details(details or {}),
+        },
     )
 
 
@@ -107,26 +119,29 @@ def entries(
         on: on this object only.
         limit: how many at most.
     """
-    query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
+    query = select(AuditEntry).order_by(AuditEntry.sequence.desc()).limit(limit)
     if workspace is not None:
         query = query.where(AuditEntry.workspace == workspace)
     if on is not None:
         query = query.where(AuditEntry.object == on)
     with database.snapshot() as session:
-        return tuple(
-            Entry(
-                at=row.at,
-                actor=row.actor,
-                source=row.source,
-                action=row.action,
-                object=row.object,
-                workspace=row.workspace,
-                reason=row.reason,
-                outcome=row.outcome,
-                details=row.details,
-            )
-            for row in session.scalars(query)
-        )
+        return tuple(entry_view(row) for row in session.scalars(query))
+
+
+def entry_view(row: AuditEntry) -> Entry:
+    """Return a row as the value that other rooms see."""
+    return Entry(
+        at=row.at,
+        actor=row.actor,
+        source=row.source,
+        action=row.action,
+        object=row.object,
+        workspace=row.workspace,
+        reason=row.reason,
+        outcome=row.outcome,
+        details=row.details,
+        sequence=row.sequence,
+    )
 
 
 def clean_reason(reason: str, *, needed: bool = True) -> str:

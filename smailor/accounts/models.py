@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from smailor.database.base import (
     Base,
+    BigInt,
     UtcDateTime,
     address_text,
     bigint,
@@ -277,11 +278,16 @@ class AuditEntry(Base):
     __tablename__ = "audit_entries"
     __table_args__ = (
         Index("ix_audit_entries_at", "at"),
-        Index("ix_audit_entries_object", "object"),
-        Index("ix_audit_entries_workspace", "workspace"),
+        Index("ix_audit_entries_actor", "actor", "at"),
+        Index("ix_audit_entries_object", "object", "at"),
+        Index("ix_audit_entries_workspace", "workspace", "at"),
+        Index("ix_audit_entries_workspace_actor", "workspace", "actor", "at"),
+        Index("ix_audit_entries_workspace_action", "workspace", "action", "at"),
+        Index("ix_audit_entries_workspace_object", "workspace", "object", "at"),
     )
 
-    id: Mapped[intpk]
+    sequence: Mapped[int] = mapped_column(BigInt, primary_key=True, autoincrement=False)
+    """Its place in the chain: 1, 2, 3, and none is left out."""
     at: Mapped[moment]
     actor: Mapped[address_text]
     source: Mapped[name_text]
@@ -291,3 +297,6 @@ class AuditEntry(Base):
     reason: Mapped[str] = mapped_column(String(1000))
     outcome: Mapped[str] = mapped_column(String(100))
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    previous_hash: Mapped[token_digest]
+    hash: Mapped[token_digest]
+    """See `audit_chain`."""

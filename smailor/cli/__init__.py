@@ -12,7 +12,7 @@ from smailor.errors import SmailorError
 COMMANDS: Mapping[str, str] = {
     "alias": "inbox",
     "app-password": "inbox",
-    "audit": "sending",
+    "audit": "audit",
     "auth": "auth",
     "database": "database",
     "domain": "domain",

@@ -5,7 +5,7 @@ import sys
 import click
 
 from smailor import clock
-from smailor.accounts import passwords, service
+from smailor.accounts import members, passwords, service, workspaces
 from smailor.accounts.permissions import Role
 from smailor.cli.acting import actor, optional_reason_option
 from smailor.cli.context import Context
@@ -78,7 +78,7 @@ def workspace() -> None:
 @click.pass_obj
 def workspace_add(context: Context, slug: str, name: str, as_json: bool) -> None:
     """Create a workspace; SLUG is its name in addresses of pages."""
-    show(service.create_workspace(context.database, slug=slug, name=name, now=clock.now()), as_json=as_json)
+    show(workspaces.create_workspace(context.database, slug=slug, name=name, now=clock.now()), as_json=as_json)
 
 
 @workspace.command("list")
@@ -86,7 +86,7 @@ def workspace_add(context: Context, slug: str, name: str, as_json: bool) -> None
 @click.pass_obj
 def workspace_list(context: Context, as_json: bool) -> None:
     """List all workspaces."""
-    show(service.list_workspaces(context.database), as_json=as_json)
+    show(workspaces.list_workspaces(context.database), as_json=as_json)
 
 
 @workspace.command("plan")
@@ -97,10 +97,12 @@ def workspace_list(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def workspace_plan(context: Context, slug: str, plan: str, reason: str, as_json: bool) -> None:
     """Put a workspace on a plan of the configuration."""
-    known = {service.STANDARD_PLAN, *context.settings.plans}
+    known = {workspaces.STANDARD_PLAN, *context.settings.plans}
     if plan not in known:
         raise InvalidInput("plan", f"the configuration has {', '.join(sorted(known))}")
-    view = service.set_plan(context.database, workspace=slug, plan=plan, reason=reason, actor=actor(), now=clock.now())
+    view = workspaces.set_plan(
+        context.database, workspace=slug, plan=plan, reason=reason, actor=actor(), now=clock.now()
+    )
     show(view, as_json=as_json)
 
 
@@ -116,7 +118,9 @@ def workspace_plan(context: Context, slug: str, plan: str, reason: str, as_json:
 @click.pass_obj
 def workspace_set(context: Context, slug: str, sender_privacy: str, as_json: bool) -> None:
     """Change a workspace's settings; they are in force within two seconds."""
-    view = service.set_sender_privacy(context.database, workspace=slug, on=sender_privacy == "on")
+    view = workspaces.set_sender_privacy(
+        context.database, workspace=slug, on=sender_privacy == "on", actor=actor(), now=clock.now()
+    )
     show(view, as_json=as_json)
 
 
@@ -128,7 +132,7 @@ def workspace_set(context: Context, slug: str, sender_privacy: str, as_json: boo
 @click.pass_obj
 def workspace_add_member(context: Context, slug: str, email: str, role: str, as_json: bool) -> None:
     """Make a person a member, or change their role."""
-    member = service.add_member(context.database, workspace=slug, email=email, role=role, now=clock.now())
+    member = members.add_member(context.database, workspace=slug, email=email, role=role, now=clock.now())
     show({"email": member.user.email, "name": member.user.name, "role": member.role}, as_json=as_json)
 
 
@@ -138,6 +142,6 @@ def workspace_add_member(context: Context, slug: str, email: str, role: str, as_
 @click.pass_obj
 def workspace_members(context: Context, slug: str, as_json: bool) -> None:
     """List a workspace's members."""
-    members = service.list_members(context.database, workspace=slug)
-    rows = [{"email": member.user.email, "name": member.user.name, "role": member.role} for member in members]
+    found = members.list_members(context.database, workspace=slug)
+    rows = [{"email": member.user.email, "name": member.user.name, "role": member.role} for member in found]
     show(rows, as_json=as_json)

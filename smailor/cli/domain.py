@@ -3,6 +3,7 @@
 import click
 
 from smailor import clock
+from smailor.cli.acting import actor
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
 from smailor.cli.warmup import warmup
@@ -26,7 +27,9 @@ domain.add_command(warmup)
 @click.pass_obj
 def domain_add(context: Context, name: str, workspace: str, as_json: bool) -> None:
     """Claim a domain for a workspace, with a DKIM key of its own."""
-    view = service.add_domain(context.database, workspace=workspace, name=name, sealer=context.sealer, now=clock.now())
+    view = service.add_domain(
+        context.database, workspace=workspace, name=name, sealer=context.sealer, actor=actor(), now=clock.now()
+    )
     show(view, as_json=as_json)
 
 
@@ -38,7 +41,7 @@ def domain_add(context: Context, name: str, workspace: str, as_json: bool) -> No
 def domain_add_ed25519_key(context: Context, name: str, workspace: str, as_json: bool) -> None:
     """Sign a domain's mail with Ed25519 beside RSA; publish the record that `domain records` then lists."""
     view = service.add_ed25519_key(
-        context.database, workspace=workspace, name=name, sealer=context.sealer, now=clock.now()
+        context.database, workspace=workspace, name=name, sealer=context.sealer, actor=actor(), now=clock.now()
     )
     show(view, as_json=as_json)
 
@@ -119,7 +122,7 @@ def domain_check(context: Context, name: str, workspace: str, as_json: bool) -> 
 def domain_verify(context: Context, name: str, workspace: str, as_json: bool) -> None:
     """Look for the ownership record and put the domain in use."""
     view = service.verify_domain(
-        context.database, workspace=workspace, name=name, resolver=context.resolver, now=clock.now()
+        context.database, workspace=workspace, name=name, resolver=context.resolver, actor=actor(), now=clock.now()
     )
     show(view, as_json=as_json)
 
@@ -136,7 +139,9 @@ def transport() -> None:
 @click.pass_obj
 def transport_set(context: Context, destination: str, relay: str | None, as_json: bool) -> None:
     """Send mail for a destination over TLS or not at all."""
-    view = transports.set_transport(context.database, destination=destination, relay=relay, now=clock.now())
+    view = transports.set_transport(
+        context.database, destination=destination, relay=relay, actor=actor(), now=clock.now()
+    )
     show(view, as_json=as_json)
 
 
@@ -154,5 +159,5 @@ def transport_list(context: Context, as_json: bool) -> None:
 @click.pass_obj
 def transport_remove(context: Context, destination: str, as_json: bool) -> None:
     """Let a destination's mail take the usual way again."""
-    transports.remove_transport(context.database, destination=destination)
+    transports.remove_transport(context.database, destination=destination, actor=actor(), now=clock.now())
     show({"destination": destination, "removed": True}, as_json=as_json)

@@ -6,6 +6,7 @@ import click
 
 from smailor import clock
 from smailor.accounts import app_passwords
+from smailor.cli.acting import actor
 from smailor.cli.context import Context
 from smailor.cli.domain import workspace_option
 from smailor.cli.output import json_option, show
@@ -39,6 +40,7 @@ def inbox_add(
         name=name,
         quota_bytes=int(quota_gib * GIB),
         reader=reader,
+        actor=actor(),
         now=clock.now(),
     )
     show(view, as_json=as_json)
@@ -61,7 +63,9 @@ def inbox_list(context: Context, workspace: str | None, as_json: bool) -> None:
 @click.pass_obj
 def inbox_add_reader(context: Context, address: str, email: str, workspace: str, as_json: bool) -> None:
     """Let a person open an inbox in the web interface."""
-    service.add_reader(context.database, workspace=workspace, address=address, reader=email)
+    service.add_reader(
+        context.database, workspace=workspace, address=address, reader=email, actor=actor(), now=clock.now()
+    )
     show({"address": address, "reader": email}, as_json=as_json)
 
 
@@ -72,7 +76,7 @@ def inbox_add_reader(context: Context, address: str, email: str, workspace: str,
 @click.pass_obj
 def inbox_delete(context: Context, address: str, workspace: str, as_json: bool) -> None:
     """Delete an inbox and its app passwords; its mail stays on disk."""
-    service.delete_inbox(context.database, workspace=workspace, address=address)
+    service.delete_inbox(context.database, workspace=workspace, address=address, actor=actor(), now=clock.now())
     dovecot.end_connections(context.settings.dovecot, login=address)
     show({"address": address, "deleted": True}, as_json=as_json)
 
@@ -94,7 +98,9 @@ def alias() -> None:
 @click.pass_obj
 def alias_add(context: Context, source: str, target: str, workspace: str, as_json: bool) -> None:
     """Deliver mail for SOURCE (or @domain, the catch-all) to TARGET; several targets make a group."""
-    view = aliases.create_alias(context.database, workspace=workspace, source=source, target=target, now=clock.now())
+    view = aliases.create_alias(
+        context.database, workspace=workspace, source=source, target=target, actor=actor(), now=clock.now()
+    )
     show(view, as_json=as_json)
 
 
@@ -115,7 +121,9 @@ def alias_list(context: Context, workspace: str | None, as_json: bool) -> None:
 @click.pass_obj
 def alias_delete(context: Context, source: str, target: str | None, workspace: str, as_json: bool) -> None:
     """Delete an alias with all its targets, or one TARGET of it."""
-    aliases.delete_alias(context.database, workspace=workspace, source=source, target=target)
+    aliases.delete_alias(
+        context.database, workspace=workspace, source=source, target=target, actor=actor(), now=clock.now()
+    )
     show({"source": source, "deleted": True}, as_json=as_json)
 
 
@@ -150,6 +158,8 @@ def app_password_add(
         label=label,
         service=limited_to,
         expires_at=now + timedelta(days=days) if days else None,
+        workspace=workspace,
+        actor=actor(),
         now=now,
     )
     show({"id": new.view.id, "login": login, "label": new.view.label, "secret": new.secret}, as_json=as_json)
@@ -175,6 +185,13 @@ def app_password_list(context: Context, address: str, workspace: str, as_json: b
 def app_password_revoke(context: Context, address: str, password_id: int, workspace: str, as_json: bool) -> None:
     """Revoke one app password and end the inbox's open connections."""
     login = service.inbox(context.database, workspace=workspace, address=address).address
-    app_passwords.revoke_app_password(context.database, login=login, password_id=password_id)
+    app_passwords.revoke_app_password(
+        context.database,
+        login=login,
+        password_id=password_id,
+        workspace=workspace,
+        actor=actor(),
+        now=clock.now(),
+    )
     dovecot.end_connections(context.settings.dovecot, login=login)
     show({"id": password_id, "login": login, "revoked": True}, as_json=as_json)

@@ -3,6 +3,7 @@
 import click
 
 from smailor import clock
+from smailor.cli.acting import actor
 from smailor.cli.context import Context
 from smailor.cli.domain import workspace_option
 from smailor.cli.output import json_option, show
@@ -21,7 +22,9 @@ _as_option = click.option(
 @click.pass_obj
 def allow(context: Context, login: str, sender: str, workspace: str, as_json: bool) -> None:
     """Let the inbox LOGIN send as another inbox or as a whole domain of its workspace."""
-    right = sender_rights.allow(context.database, workspace=workspace, login=login, sender=sender, now=clock.now())
+    right = sender_rights.allow(
+        context.database, workspace=workspace, login=login, sender=sender, actor=actor(), now=clock.now()
+    )
     show(right, as_json=as_json)
 
 
@@ -33,7 +36,9 @@ def allow(context: Context, login: str, sender: str, workspace: str, as_json: bo
 @click.pass_obj
 def disallow(context: Context, login: str, sender: str, workspace: str, as_json: bool) -> None:
     """Take such a right away; LOGIN's next message is refused."""
-    sender_rights.disallow(context.database, workspace=workspace, login=login, sender=sender)
+    sender_rights.disallow(
+        context.database, workspace=workspace, login=login, sender=sender, actor=actor(), now=clock.now()
+    )
     show({"login": login, "sender": sender, "disallowed": True}, as_json=as_json)
 
 

@@ -1,11 +1,10 @@
-"""`smailor limits …`, `smailor suppression …`, `smailor suspend`, `unsuspend`, `suspension`, `pause` and `audit`."""
+"""`smailor limits …`, `smailor suppression …`, `smailor suspend`, `unsuspend`, `suspension` and `pause`."""
 
 from pathlib import Path
 
 import click
 
 from smailor import clock
-from smailor.accounts import audit as audit_trail
 from smailor.address import Address
 from smailor.cli.acting import actor, expiry, optional_reason_option, reason_option
 from smailor.cli.context import Context
@@ -235,22 +234,6 @@ def pause_confirm(context: Context, account: str, as_json: bool) -> None:
     account = str(Address.parse(account))
     pause_service.confirm(context.database, account=account, actor=actor(), now=clock.now())
     show({"account": account, "confirmed": True}, as_json=as_json)
-
-
-@click.group()
-def audit() -> None:
-    """Who did what."""
-
-
-@audit.command("list")
-@click.option("--workspace", help="Of this workspace only.")
-@click.option("--on", metavar="OBJECT", help="On this object only, such as domain:example.com.")
-@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True)
-@json_option
-@click.pass_obj
-def audit_list(context: Context, workspace: str | None, on: str | None, limit: int, as_json: bool) -> None:
-    """List the newest entries of the audit trail, newest first."""
-    show(audit_trail.entries(context.database, workspace=workspace, on=on, limit=limit), as_json=as_json)
 
 
 def _row(entry: Suspension) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Use cases around domains. Each function owns its transaction and returns plain values; DNS is an argument."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,8 +8,8 @@ from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
-from smailor.accounts import passwords
-from smailor.accounts import service as accounts
+from smailor.accounts import audit, passwords, workspaces
+from smailor.accounts.audit import SERVICE, Actor
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
@@ -42,7 +42,9 @@ class DomainView:
     created_at: datetime
 
 
-def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer, now: datetime) -> DomainView:
+def add_domain(
+    database: Database, *, workspace: str, name: str, sealer: Sealer, actor: Actor = SERVICE, now: datetime
+) -> DomainView:
     """Claim a domain for a workspace, with a DKIM key of its own; it is used once it is verified.
 
     Args:
@@ -50,6 +52,7 @@ def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer,
         workspace: the workspace's slug.
         name: the domain.
         sealer: seals the private key.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -60,7 +63,7 @@ def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer,
     domain_name = DomainName.parse(name)
     keys = generate_key_pair()
     with database.transaction() as session:
-        place = accounts.workspace_in(session, workspace)
+        place = workspaces.workspace_in(session, workspace)
         taken = select(Domain).where(Domain.name == domain_name.name)
         for other in session.scalars(taken):
             if other.workspace_id == place.id:
@@ -77,6 +80,7 @@ def add_domain(database: Database, *, workspace: str, name: str, sealer: Sealer,
         domain.dkim_keys.append(_new_key(Algorithm.RSA, keys, sealer, now))
         session.add(domain)
         session.flush()
+        _record(session, actor, "domain.add", domain, workspace, now)
         return _view(domain, workspace)
 
 
@@ -94,7 +98,7 @@ def list_domains_in(session: Session, workspace: str | None) -> tuple[DomainView
     """Return the domains of one workspace, or of all, within a transaction of a room above; raises NotFound."""
     query = select(Domain).options(selectinload(Domain.dkim_keys)).order_by(Domain.name, Domain.id)
     if workspace is not None:
-        query = query.where(Domain.workspace_id == accounts.workspace_in(session, workspace).id)
+        query = query.where(Domain.workspace_id == workspaces.workspace_in(session, workspace).id)
     return tuple(_views(session, query))
 
 
@@ -143,7 +147,9 @@ def check_records(
     return tuple(check_record(record, _look_up(resolver, record)) for record in records)
 
 
-def verify_domain(database: Database, *, workspace: str, name: str, resolver: DnsClient, now: datetime) -> DomainView:
+def verify_domain(
+    database: Database, *, workspace: str, name: str, resolver: DnsClient, actor: Actor = SERVICE, now: datetime
+) -> DomainView:
     """Look for the ownership record and, when it is there, put the domain in use.
 
     Args:
@@ -151,6 +157,7 @@ def verify_domain(database: Database, *, workspace: str, name: str, resolver: Dn
         workspace: the workspace's slug.
         name: the domain.
         resolver: asks DNS.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -172,6 +179,7 @@ def verify_domain(database: Database, *, workspace: str, name: str, resolver: Dn
             row = _domain(session, workspace, name)
             row.verified_at = now
             session.flush()
+            _record(session, actor, "domain.verify", row, workspace, now)
             return _view(row, workspace)
     except IntegrityError as error:
         raise Conflict(f"{domain.name} is in use by another workspace") from error
@@ -182,7 +190,9 @@ def delete_domain_in(session: Session, workspace: str, name: str) -> None:
     session.delete(_domain(session, workspace, name))
 
 
-def add_ed25519_key(database: Database, *, workspace: str, name: str, sealer: Sealer, now: datetime) -> DomainView:
+def add_ed25519_key(
+    database: Database, *, workspace: str, name: str, sealer: Sealer, actor: Actor = SERVICE, now: datetime
+) -> DomainView:
     """Give a domain an Ed25519 key, whose signatures go beside the RSA ones (RFC 8463).
 
     Args:
@@ -190,6 +200,7 @@ def add_ed25519_key(database: Database, *, workspace: str, name: str, sealer: Se
         workspace: the workspace's slug.
         name: the domain.
         sealer: seals the private key.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -202,7 +213,22 @@ def add_ed25519_key(database: Database, *, workspace: str, name: str, sealer: Se
             raise Conflict(f"{domain.name} has an Ed25519 key already")
         domain.dkim_keys.append(_new_key(Algorithm.ED25519, generate_key_pair(Algorithm.ED25519), sealer, now))
         session.flush()
+        details = {"selector": domain.dkim_keys[-1].selector, "algorithm": str(Algorithm.ED25519)}
+        _record(session, actor, "dkim-key.add", domain, workspace, now, details)
         return _view(domain, workspace)
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: str,
+    domain: Domain,
+    workspace: str,
+    now: datetime,
+    details: Mapping[str, str] | None = None,
+) -> None:
+    on = f"domain:{domain.name}"
+    audit.record_in(session, actor, action=action, on=on, workspace=workspace, details=details, now=now)
 
 
 def _new_key(algorithm: Algorithm, keys: KeyPair, sealer: Sealer, now: datetime) -> DkimKey:
@@ -223,7 +249,7 @@ def _look_up(resolver: DnsClient, record: WantedRecord) -> tuple[str, ...] | Non
 
 
 def _domain(session: Session, workspace: str, name: str) -> Domain:
-    place = accounts.workspace_in(session, workspace)
+    place = workspaces.workspace_in(session, workspace)
     domain_name = DomainName.parse(name)
     found = session.scalar(select(Domain).where(Domain.workspace_id == place.id, Domain.name == domain_name.name))
     if found is None:
@@ -233,7 +259,7 @@ def _domain(session: Session, workspace: str, name: str) -> Domain:
 
 def _views(session: Session, query: Select[Domain]) -> list[DomainView]:
     rows = session.scalars(query).all()
-    slugs = accounts.workspace_slugs_in(session, [row.workspace_id for row in rows])
+    slugs = workspaces.workspace_slugs_in(session, [row.workspace_id for row in rows])
     return [_view(row, slugs[row.workspace_id]) for row in rows]
 
 

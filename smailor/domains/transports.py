@@ -6,6 +6,9 @@ from datetime import datetime
 
 from sqlalchemy import delete, select
 
+from smailor import clock
+from smailor.accounts import audit
+from smailor.accounts.audit import SERVICE, Actor
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.domains.models import Transport
@@ -24,13 +27,16 @@ class TransportView:
     transport: str
 
 
-def set_transport(database: Database, *, destination: str, relay: str | None = None, now: datetime) -> TransportView:
+def set_transport(
+    database: Database, *, destination: str, relay: str | None = None, actor: Actor = SERVICE, now: datetime
+) -> TransportView:
     """Require TLS for a destination, or hand its mail to a relay over TLS.
 
     Args:
         database: where to.
         destination: the recipients' domain.
         relay: `host:port`; None: the domain's own MX.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -47,6 +53,8 @@ def set_transport(database: Database, *, destination: str, relay: str | None = N
             row = Transport(destination=name, transport=transport, created_at=now)
             session.add(row)
         row.transport = transport
+        details = {"transport": transport}
+        audit.record_in(session, actor, action="transport.set", on=f"domain:{name}", details=details, now=now)
     return TransportView(name, transport)
 
 
@@ -57,8 +65,16 @@ def list_transports(database: Database) -> tuple[TransportView, ...]:
         return tuple(TransportView(row.destination, row.transport) for row in rows)
 
 
-def remove_transport(database: Database, *, destination: str) -> None:
+def remove_transport(
+    database: Database, *, destination: str, actor: Actor = SERVICE, now: datetime | None = None
+) -> None:
     """Let a destination's mail take the usual way again.
+
+    Args:
+        database: where to.
+        destination: the recipients' domain.
+        actor: who.
+        now: the present moment; None: by the clock.
 
     Raises:
         NotFound: it has no transport of its own.
@@ -68,3 +84,5 @@ def remove_transport(database: Database, *, destination: str) -> None:
     with database.transaction() as session:
         if session.scalar(query) is None:
             raise NotFound(f"{name} has no transport of its own")
+        on = f"domain:{name}"
+        audit.record_in(session, actor, action="transport.remove", on=on, now=now or clock.now())

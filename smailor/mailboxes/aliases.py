@@ -6,6 +6,9 @@ from datetime import datetime
 from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
+from smailor import clock
+from smailor.accounts import audit
+from smailor.accounts.audit import SERVICE, Actor
 from smailor.address import Address, DomainName
 from smailor.database.engine import Database
 from smailor.domains import service as domains
@@ -28,7 +31,9 @@ class AliasView:
     target: str
 
 
-def create_alias(database: Database, *, workspace: str, source: str, target: str, now: datetime) -> AliasView:
+def create_alias(
+    database: Database, *, workspace: str, source: str, target: str, actor: Actor = SERVICE, now: datetime
+) -> AliasView:
     """Deliver mail for one address to another; several targets for one source make a group.
 
     Args:
@@ -36,6 +41,7 @@ def create_alias(database: Database, *, workspace: str, source: str, target: str
         workspace: the workspace's slug.
         source: an address in one of its domains, or `@domain` for the catch-all.
         target: an address, ours or a stranger's.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -56,6 +62,15 @@ def create_alias(database: Database, *, workspace: str, source: str, target: str
             row = Alias(domain_id=domain.id, source=address, target=str(to), created_at=now)
             session.add(row)
             session.flush()
+            audit.record_in(
+                session,
+                actor,
+                action="alias.add",
+                on=f"alias:{address}",
+                workspace=workspace,
+                details={"target": str(to)},
+                now=now,
+            )
             return AliasView(row.id, row.source, row.target)
     except IntegrityError as error:
         raise Conflict(f"{address} delivers to {to} already") from error
@@ -73,8 +88,24 @@ def list_aliases(database: Database, *, workspace: str | None = None) -> tuple[A
         return tuple(AliasView(row.id, row.source, row.target) for row in rows)
 
 
-def delete_alias(database: Database, *, workspace: str, source: str, target: str | None = None) -> None:
+def delete_alias(
+    database: Database,
+    *,
+    workspace: str,
+    source: str,
+    target: str | None = None,
+    actor: Actor = SERVICE,
+    now: datetime | None = None,
+) -> None:
     """Delete an alias with all its targets, or one target of it.
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        source: the alias.
+        target: the one target to delete; None: all.
+        actor: who.
+        now: the present moment; None: by the clock.
 
     Raises:
         InvalidInput: source or target is no address.
@@ -86,8 +117,18 @@ def delete_alias(database: Database, *, workspace: str, source: str, target: str
         query = delete(Alias).where(Alias.domain_id == domain.id, Alias.source == address)
         if target is not None:
             query = query.where(Alias.target == str(Address.parse(target)))
-        if not session.scalars(query.returning(Alias.id)).all():
+        targets = session.scalars(query.returning(Alias.target)).all()
+        if not targets:
             raise NotFound(f"{workspace} has no such alias {source}")
+        audit.record_in(
+            session,
+            actor,
+            action="alias.delete",
+            on=f"alias:{address}",
+            workspace=workspace,
+            details={"targets": sorted(targets)},
+            now=now or clock.now(),
+        )
 
 
 def _source(source: str) -> tuple[str, str]:

@@ -12,6 +12,9 @@ from sqlalchemy import ColumnElement, delete, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from smailor import clock
+from smailor.accounts import audit
+from smailor.accounts.audit import SERVICE, Actor
 from smailor.address import DomainName
 from smailor.database.engine import Database
 from smailor.domains import service as domains
@@ -34,7 +37,9 @@ class SenderRightView:
     created_at: datetime
 
 
-def allow(database: Database, *, workspace: str, login: str, sender: str, now: datetime) -> SenderRightView:
+def allow(
+    database: Database, *, workspace: str, login: str, sender: str, actor: Actor = SERVICE, now: datetime
+) -> SenderRightView:
     """Let an inbox send as another inbox, or as any address of a domain.
 
     Args:
@@ -42,6 +47,7 @@ def allow(database: Database, *, workspace: str, login: str, sender: str, now: d
         workspace: the workspace's slug; both sides are in it.
         login: the inbox that gets the right.
         sender: the other inbox's address, or `@domain`.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -69,13 +75,38 @@ def allow(database: Database, *, workspace: str, login: str, sender: str, now: d
             )
             session.add(row)
             session.flush()
+            audit.record_in(
+                session,
+                actor,
+                action="sender-right.add",
+                on=f"account:{inbox.address}",
+                workspace=workspace,
+                details={"sender": wanted},
+                now=now,
+            )
             return _view(row)
     except IntegrityError as error:
         raise Conflict(f"{plain_address(login)} may send as {wanted} already") from error
 
 
-def disallow(database: Database, *, workspace: str, login: str, sender: str) -> None:
+def disallow(
+    database: Database,
+    *,
+    workspace: str,
+    login: str,
+    sender: str,
+    actor: Actor = SERVICE,
+    now: datetime | None = None,
+) -> None:
     """Take such a right away: the next message is refused.
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        login: the inbox that has the right.
+        sender: the other inbox's address, or `@domain`.
+        actor: who.
+        now: the present moment; None: by the clock.
 
     Raises:
         InvalidInput: login or sender is no address.
@@ -87,6 +118,15 @@ def disallow(database: Database, *, workspace: str, login: str, sender: str) -> 
         right = delete(SenderRight).where(SenderRight.inbox_id == inbox.id, SenderRight.sender == wanted)
         if not session.scalars(right.returning(SenderRight.id)).all():
             raise NotFound(f"{inbox.address} has no right to send as {wanted}")
+        audit.record_in(
+            session,
+            actor,
+            action="sender-right.remove",
+            on=f"account:{inbox.address}",
+            workspace=workspace,
+            details={"sender": wanted},
+            now=now or clock.now(),
+        )
 
 
 def list_rights(database: Database, *, workspace: str, login: str | None = None) -> tuple[SenderRightView, ...]:

@@ -4,6 +4,7 @@ Secrets that open an inbox are the business of `smailor.accounts.app_passwords`.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,8 +13,11 @@ from sqlalchemy import Select, exists, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from smailor.accounts import app_passwords
+from smailor import clock
+from smailor.accounts import app_passwords, audit
 from smailor.accounts import service as accounts
+from smailor.accounts.audit import SERVICE, Actor
+from smailor.accounts.names import clean_name
 from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.domains import service as domains
@@ -46,6 +50,7 @@ def create_inbox(
     name: str,
     quota_bytes: int = DEFAULT_QUOTA_BYTES,
     reader: str | None = None,
+    actor: Actor = SERVICE,
     now: datetime,
 ) -> InboxView:
     """Create an inbox in one of the workspace's domains; it takes part in mail once that domain is verified.
@@ -57,6 +62,7 @@ def create_inbox(
         name: whose or what it is; the display name of what it sends.
         quota_bytes: how much mail it may hold.
         reader: address of the person who opens it in the web interface; None: nobody yet.
+        actor: who.
         now: the present moment.
 
     Raises:
@@ -69,7 +75,7 @@ def create_inbox(
         raise InvalidInput("address", "an inbox has letters, digits, dots, hyphens and underscores before the @")
     if quota_bytes < MIN_QUOTA_BYTES:
         raise InvalidInput("quota", "is at least 1 MiB")
-    display_name = accounts.clean_name("name", name)
+    display_name = clean_name("name", name)
     try:
         with database.transaction() as session:
             domain = domains.domain_in(session, workspace, parsed.domain.name)
@@ -86,6 +92,7 @@ def create_inbox(
             session.flush()
             if reader is not None:
                 session.add(InboxReader(inbox_id=inbox.id, user_id=accounts.user_in(session, reader).id))
+            _record(session, actor, "inbox.add", inbox, workspace, now, {"reader": reader} if reader else {})
             return _view(inbox, domain)
     except IntegrityError as error:
         raise Conflict(f"there is already an inbox {parsed}") from error
@@ -122,8 +129,24 @@ def inbox_for_reader(database: Database, *, user_id: int, address: str) -> Inbox
     return found[0]
 
 
-def add_reader(database: Database, *, workspace: str, address: str, reader: str) -> None:
+def add_reader(
+    database: Database,
+    *,
+    workspace: str,
+    address: str,
+    reader: str,
+    actor: Actor = SERVICE,
+    now: datetime | None = None,
+) -> None:
     """Let a person open an inbox in the web interface; doing so twice changes nothing.
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        address: the inbox.
+        reader: the person's address.
+        actor: who decides it.
+        now: the present moment; None: by the clock.
 
     Raises:
         NotFound: no such inbox or person.
@@ -134,6 +157,7 @@ def add_reader(database: Database, *, workspace: str, address: str, reader: str)
         known = select(InboxReader).where(InboxReader.inbox_id == inbox.id, InboxReader.user_id == user.id)
         if not _exists(session, known):
             session.add(InboxReader(inbox_id=inbox.id, user_id=user.id))
+            _record(session, actor, "inbox-reader.add", inbox, workspace, now, {"reader": user.email})
 
 
 def readers_of(database: Database, *, workspace: str, address: str) -> tuple[accounts.UserView, ...]:
@@ -159,8 +183,17 @@ def inbox(database: Database, *, workspace: str, address: str) -> InboxView:
         return _view(found, domain)
 
 
-def delete_inbox(database: Database, *, workspace: str, address: str) -> None:
+def delete_inbox(
+    database: Database, *, workspace: str, address: str, actor: Actor = SERVICE, now: datetime | None = None
+) -> None:
     """Delete an inbox, its readers, rights and secrets; the mail on disk is left to the operator's retention.
+
+    Args:
+        database: where to.
+        workspace: the workspace's slug.
+        address: the inbox.
+        actor: who.
+        now: the present moment; None: by the clock.
 
     Raises:
         NotFound: the workspace has no such inbox.
@@ -169,6 +202,7 @@ def delete_inbox(database: Database, *, workspace: str, address: str) -> None:
         found, _ = inbox_in(session, workspace, address)
         app_passwords.revoke_all_in(session, found.address)
         session.delete(found)
+        _record(session, actor, "inbox.delete", found, workspace, now)
 
 
 def sender_addresses(database: Database, *, login: str) -> tuple[str, ...]:
@@ -199,6 +233,19 @@ def inbox_in(session: Session, workspace: str, address: str) -> tuple[Inbox, dom
     if found is None:
         raise NotFound(f"{workspace} has no inbox {parsed}")
     return found, domain
+
+
+def _record(
+    session: Session,
+    actor: Actor,
+    action: str,
+    inbox: Inbox,
+    workspace: str,
+    now: datetime | None,
+    details: Mapping[str, str] | None = None,
+) -> None:
+    on, at = f"account:{inbox.address}", now or clock.now()
+    audit.record_in(session, actor, action=action, on=on, workspace=workspace, details=details, now=at)
 
 
 def _exists(session: Session, query: Select[Any]) -> bool:

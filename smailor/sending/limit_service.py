@@ -1,5 +1,6 @@
 """Use cases around limits: what holds for an account, domain or workspace, what is used, and setting another one."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -84,7 +85,13 @@ def show_limits(database: Database, *, subject: Subject, plans: Plans, now: date
 
 
 def account_use(
-    database: Database, *, workspace: str, plans: Plans, now: datetime, limit: int = 50
+    database: Database,
+    *,
+    workspace: str,
+    plans: Plans,
+    now: datetime,
+    among: Collection[str] | None = None,
+    limit: int = 50,
 ) -> tuple[AccountUse, ...]:
     """Return what the accounts of a workspace have used, those first that have sent the most today.
 
@@ -93,6 +100,7 @@ def account_use(
         workspace: the workspace's slug.
         plans: of the configuration.
         now: the present moment.
+        among: the domains to look at; None: all.
         limit: how many at most.
 
     Raises:
@@ -104,6 +112,7 @@ def account_use(
         accounts = [
             account
             for domain in subjects.domains_in(session, workspace)
+            if among is None or domain in among
             for account in subjects.inboxes_in(session, domain)
         ]
         used = used_by_many_in(session, [f"account:{account}" for account in accounts], now)

@@ -3,7 +3,7 @@
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from smailor.accounts import service as accounts
+from smailor.accounts import workspaces
 from smailor.database.engine import Database
 from smailor.errors import NotFound
 from smailor.sending.subject import Scope, Subject
@@ -21,7 +21,7 @@ def workspace_in(session: Session, subject: Subject) -> str:
         NotFound: there is no such inbox, verified domain or workspace.
     """
     if subject.scope is Scope.WORKSPACE:
-        return accounts.workspace_in(session, subject.name).slug
+        return workspaces.workspace_in(session, subject.name).slug
     domain = subject.name.rpartition("@")[2]
     workspace: str | None = session.scalar(_WORKSPACE, {"domain": domain})
     if workspace is None:

@@ -10,8 +10,7 @@ from itertools import islice
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from smailor.accounts import audit
-from smailor.accounts import service as accounts
+from smailor.accounts import audit, workspaces
 from smailor.accounts.audit import Actor
 from smailor.address import Address
 from smailor.database.engine import Database
@@ -85,7 +84,7 @@ def remove(database: Database, *, workspace: str, address: str, actor: Actor, no
     """
     normal = str(Address.parse(address))
     with database.transaction() as session:
-        place = accounts.workspace_in(session, workspace)
+        place = workspaces.workspace_in(session, workspace)
         gone = delete(Suppression).where(Suppression.workspace_id == place.id, Suppression.address == normal)
         if session.scalar(gone.returning(Suppression.reason)) is None:
             raise NotFound(f"{normal} is not on the list")
@@ -108,7 +107,7 @@ def list_suppressed(
         NotFound: no such workspace.
     """
     with database.snapshot() as session:
-        place = accounts.workspace_in(session, workspace)
+        place = workspaces.workspace_in(session, workspace)
         query = select(Suppression).where(Suppression.workspace_id == place.id).order_by(Suppression.address)
         if search:
             query = query.where(Suppression.address.contains(search.strip().lower(), autoescape=True))
@@ -126,12 +125,12 @@ def count_suppressed(database: Database, *, workspace: str) -> int:
         NotFound: no such workspace.
     """
     with database.snapshot() as session:
-        return _count(session, accounts.workspace_in(session, workspace).id)
+        return _count(session, workspaces.workspace_in(session, workspace).id)
 
 
 def _add(session: Session, workspace: str, entries: Sequence[Suppressed]) -> int:
     """Add what is not there yet; return how many that were."""
-    place = accounts.workspace_in(session, workspace)
+    place = workspaces.workspace_in(session, workspace)
     if _count(session, place.id) + len(entries) > MAX_ENTRIES:
         raise InvalidInput("address", f"the list is full: it has at most {MAX_ENTRIES} addresses")
     added = 0

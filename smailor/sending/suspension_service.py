@@ -10,8 +10,7 @@ from datetime import datetime
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from smailor.accounts import audit
-from smailor.accounts import service as accounts
+from smailor.accounts import audit, members
 from smailor.accounts.audit import Actor, clean_reason
 from smailor.config import Dovecot
 from smailor.database.engine import Database
@@ -136,7 +135,7 @@ def login_suspended(database: Database, *, user_id: int, email: str) -> Suspensi
     """
     places = [
         Subject(Scope.WORKSPACE, membership.workspace.slug)
-        for membership in accounts.memberships(database, user_id=user_id)
+        for membership in members.memberships(database, user_id=user_id)
     ]
     with database.snapshot() as session:
         own = _about(session, email)

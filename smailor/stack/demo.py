@@ -20,7 +20,7 @@ from pathlib import Path
 from imapclient import IMAPClient
 
 from smailor import log
-from smailor.accounts import app_passwords, passwords
+from smailor.accounts import app_passwords, members, passwords, workspaces
 from smailor.accounts import service as accounts
 from smailor.accounts.audit import Actor
 from smailor.config import Settings
@@ -113,7 +113,7 @@ def seed_demo(database: Database, settings: Settings, *, zones: Path, now: datet
     sealer = Sealer(settings.secrets.sealing_keys)
     secrets = {email: _draw_password() for email in (OPERATOR, *(person.email for person in _PEOPLE))}
     for slug, name in _WORKSPACES:
-        _unless_there(lambda: accounts.create_workspace(database, slug=slug, name=name, now=now))  # noqa: B023
+        _unless_there(lambda: workspaces.create_workspace(database, slug=slug, name=name, now=now))  # noqa: B023
     # Hashing passwords and making keys takes nearly all of the time, outside of Python's lock.
     with ThreadPoolExecutor(max_workers=4) as pool:
         jobs = [pool.submit(_add_domain, database, sealer, *domain, now) for domain in (*_VERIFIED, _UNVERIFIED)]
@@ -159,7 +159,7 @@ def _publish(database: Database, settings: Settings, zones: Path, workspace: str
 
 
 def _add_inbox(database: Database, person: _Person, password: str, now: datetime) -> DemoInbox:
-    accounts.add_member(database, workspace=person.workspace, email=person.email, role=person.role, now=now)
+    members.add_member(database, workspace=person.workspace, email=person.email, role=person.role, now=now)
     _unless_there(
         lambda: mailboxes.create_inbox(
             database, workspace=person.workspace, address=person.email, name=person.name, reader=person.email, now=now

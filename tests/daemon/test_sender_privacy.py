@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy import text
 
-from smailor.accounts import service as accounts
+from smailor.accounts import workspaces
 from smailor.database.engine import Database
 from smailor.domains import service as domains
 from smailor.mailboxes import sender_rights
@@ -32,7 +32,7 @@ def fields(author: str) -> list[tuple[str, bytes]]:
 
 @pytest.fixture
 def acme(database: Database, now: datetime) -> Database:
-    accounts.create_workspace(database, slug="acme", name="Acme", now=now)
+    workspaces.create_workspace(database, slug="acme", name="Acme", now=now)
     domains.add_domain(database, workspace="acme", name="acme.test", sealer=Sealer([SEALING_KEY]), now=now)
     with database.transaction() as session:
         session.execute(text("UPDATE domains SET verified_at = created_at"))
@@ -63,11 +63,11 @@ def test_a_wish_is_in_force_within_two_seconds_and_every_message_verifies(runnin
 
     assert told() == b"", "hidden from the beginning"
     for on in (False, True):
-        accounts.set_sender_privacy(acme, workspace="acme", on=on)
+        workspaces.set_sender_privacy(acme, workspace="acme", on=on)
         asked_at = time.monotonic()
         wait_for(lambda on=on: (b"[198.51.100.7]" in told()) is not on)
         assert time.monotonic() - asked_at < 2
-    accounts.set_sender_privacy(acme, workspace="acme", on=False)
+    workspaces.set_sender_privacy(acme, workspace="acme", on=False)
     wait_for(lambda: b"10.0.0.5" in told())
     assert b" from [198.51.100.7] (client.example.org [198.51.100.7])" in told()
 

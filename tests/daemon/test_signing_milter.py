@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from smailor.accounts import service as accounts
+from smailor.accounts import workspaces
 from smailor.database.engine import Database
 from smailor.domains import service as domains
 from smailor.domains.dkim_keys import generate_key_pair
@@ -35,7 +35,7 @@ BODY = b"Hello  Bob \r\n\r\n\tall is well. \r\n.\r\n\xc3\xa4\x00\r\n\r\n\r\n"
 
 def fill(database: Database, now: datetime) -> None:
     """Put one verified domain with two inboxes into the database."""
-    accounts.create_workspace(database, slug="acme", name="Acme", now=now)
+    workspaces.create_workspace(database, slug="acme", name="Acme", now=now)
     domains.add_domain(database, workspace="acme", name="acme.test", sealer=Sealer([SEALING_KEY]), now=now)
     with database.transaction() as session:
         session.execute(text("UPDATE domains SET verified_at = created_at"))

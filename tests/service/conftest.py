@@ -7,6 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from smailor.accounts import service as accounts
+from smailor.accounts import workspaces
 from smailor.database.engine import Database
 from smailor.dns.fake import FakeResolver
 from smailor.domains import service as domains
@@ -24,7 +25,7 @@ class House:
 
     def workspace(self, slug: str, *domain_names: str) -> None:
         """Create a workspace with verified domains."""
-        accounts.create_workspace(self.database, slug=slug, name=slug.title(), now=self.now)
+        workspaces.create_workspace(self.database, slug=slug, name=slug.title(), now=self.now)
         for name in domain_names:
             self.claim(slug, name)
             self.verify(slug, name)

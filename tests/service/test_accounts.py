@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from smailor.accounts import app_passwords, service, sessions
+from smailor.accounts import app_passwords, members, service, sessions, workspaces
 from smailor.accounts.permissions import Role
 from smailor.errors import Conflict, InvalidInput, NotFound
 
@@ -70,34 +70,34 @@ def test_secrets_are_kept_as_digests_only(house):
 def test_members_have_one_role_that_can_change(house):
     house.workspace("acme")
     ada = house.person("ada@analytical.test")
-    service.add_member(house.database, workspace="acme", email=ada.email, role="member", now=house.now)
-    service.add_member(house.database, workspace="acme", email=ada.email, role="admin", now=house.now)
-    assert [(m.user.email, m.role) for m in service.list_members(house.database, workspace="acme")] == [
+    members.add_member(house.database, workspace="acme", email=ada.email, role="member", now=house.now)
+    members.add_member(house.database, workspace="acme", email=ada.email, role="admin", now=house.now)
+    assert [(m.user.email, m.role) for m in members.list_members(house.database, workspace="acme")] == [
         ("ada@analytical.test", Role.ADMIN)
     ]
-    assert [m.workspace.slug for m in service.memberships(house.database, user_id=ada.id)] == ["acme"]
+    assert [m.workspace.slug for m in members.memberships(house.database, user_id=ada.id)] == ["acme"]
 
 
 def test_unknown_roles_people_and_workspaces_are_named(house):
     house.workspace("acme")
     with pytest.raises(InvalidInput, match="role"):
-        service.add_member(house.database, workspace="acme", email="a@b.test", role="king", now=house.now)
+        members.add_member(house.database, workspace="acme", email="a@b.test", role="king", now=house.now)
     with pytest.raises(NotFound, match=r"a@b\.test"):
-        service.add_member(house.database, workspace="acme", email="a@b.test", role="owner", now=house.now)
+        members.add_member(house.database, workspace="acme", email="a@b.test", role="owner", now=house.now)
     with pytest.raises(NotFound, match="nowhere"):
-        service.list_members(house.database, workspace="nowhere")
+        members.list_members(house.database, workspace="nowhere")
 
 
 @pytest.mark.parametrize("slug", ["", "Acme", "acme gmbh", "-acme", "a" * 51, "acmé"])
 def test_a_workspace_slug_is_fit_for_an_address_of_a_page(house, slug):
     with pytest.raises(InvalidInput):
-        service.create_workspace(house.database, slug=slug, name="Acme", now=house.now)
+        workspaces.create_workspace(house.database, slug=slug, name="Acme", now=house.now)
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 201, "a\x00b", "abc\u202edef"])
 def test_names_are_bounded_and_can_be_shown(house, name):
     with pytest.raises(InvalidInput):
-        service.create_workspace(house.database, slug="acme", name=name, now=house.now)
+        workspaces.create_workspace(house.database, slug="acme", name=name, now=house.now)
 
 
 def test_app_passwords_are_many_and_revoked_one_by_one(house):

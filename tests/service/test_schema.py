@@ -5,7 +5,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect, text
 
-from smailor.accounts import models as _accounts  # noqa: F401 - each room's tables join the metadata
+from smailor.accounts import access_models as _access  # noqa: F401 - each room's tables join the metadata
+from smailor.accounts import models as _accounts  # noqa: F401
 from smailor.authentication import models as _authentication  # noqa: F401
 from smailor.database import revision, schema
 from smailor.database.base import Base

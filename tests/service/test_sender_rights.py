@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import text
 
-from smailor.accounts import service as accounts
+from smailor.accounts import workspaces
 from smailor.domains import service as domains
 from smailor.domains.signing_keys import hides_clients
 from smailor.errors import Conflict, InvalidInput, NotFound
@@ -238,13 +238,13 @@ def test_what_may_be_chosen_as_sender_has_a_name_and_says_whether_its_mail_comes
 
 
 def test_a_workspace_hides_its_peoples_clients_until_it_says_otherwise(acme):
-    assert accounts.workspace(acme.database, slug="acme").sender_privacy
-    assert accounts.set_sender_privacy(acme.database, workspace="acme", on=False).sender_privacy is False
+    assert workspaces.workspace(acme.database, slug="acme").sender_privacy
+    assert workspaces.set_sender_privacy(acme.database, workspace="acme", on=False).sender_privacy is False
     hides = [hides_clients(acme.database, domain=name) for name in ("acme.test", "brand.test", "other.test")]
     assert hides == [False, False, True]
     assert hides_clients(acme.database, domain="claimed.test"), "what is not verified sends nothing"
     assert hides_clients(acme.database, domain="nowhere.test")
-    assert accounts.set_sender_privacy(acme.database, workspace="acme", on=True).sender_privacy
+    assert workspaces.set_sender_privacy(acme.database, workspace="acme", on=True).sender_privacy
     assert hides_clients(acme.database, domain="acme.test")
     with pytest.raises(NotFound):
-        accounts.set_sender_privacy(acme.database, workspace="none", on=True)
+        workspaces.set_sender_privacy(acme.database, workspace="none", on=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, url_for
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as Redirect
 from wtforms import StringField
@@ -14,8 +16,10 @@ from smailor.domains import service as domains
 from smailor.domains.records import RecordCheck, RecordState, ServiceNames, zone_text
 from smailor.domains.service import DomainView
 from smailor.errors import Conflict, InvalidInput, NotFound, TemporaryFailure
-from webui.access import requires
+from webui.access import may, requires
 from webui.context import context
+from webui.people import actor
+from webui.texts import said, sentence
 
 blueprint = Blueprint("domains", __name__, url_prefix="/w/<slug>/domains")
 
@@ -23,7 +27,9 @@ blueprint = Blueprint("domains", __name__, url_prefix="/w/<slug>/domains")
 class DomainForm(FlaskForm):  # type: ignore[misc] # flask-wtf has no annotations
     """A domain to add."""
 
-    name = StringField("Domain", validators=[InputRequired("Enter a domain, such as example.com."), Length(max=253)])
+    name = StringField(
+        _l("Domain"), validators=[InputRequired(_l("Enter a domain, such as example.com.")), Length(max=253)]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +48,10 @@ class _Entry:
 
 
 @blueprint.get("/")
-@requires(Permission.VIEW_DOMAINS)
+@requires(Permission.VIEW_DOMAINS, some_domain=True)
 def index(slug: str) -> str:
-    """List the workspace's domains."""
-    found = domains.list_domains(context().database, workspace=slug)
+    """List the workspace's domains, those that the member may see."""
+    found = _visible(slug)
     return render_template("domains/index.html", slug=slug, domains=found, form=DomainForm())
 
 
@@ -58,15 +64,17 @@ def create(slug: str) -> Response | Redirect:
         parts = context()
         try:
             domain = domains.add_domain(
-                parts.database, workspace=slug, name=form.name.data, sealer=parts.sealer, now=parts.clock()
+                parts.database,
+                workspace=slug,
+                name=form.name.data,
+                sealer=parts.sealer,
+                actor=actor(),
+                now=parts.clock(),
             )
             return redirect(url_for("domains.show", slug=slug, name=domain.name))
-        except InvalidInput as error:
-            form.name.errors = [f"That is {error.message}."]
-        except Conflict as error:
-            form.name.errors = [f"{str(error)[:1].upper()}{str(error)[1:]}."]
-    found = domains.list_domains(context().database, workspace=slug)
-    return make_response(render_template("domains/index.html", slug=slug, domains=found, form=form), 422)
+        except (InvalidInput, Conflict) as error:
+            form.name.errors = [sentence(error)]
+    return make_response(render_template("domains/index.html", slug=slug, domains=_visible(slug), form=form), 422)
 
 
 @blueprint.get("/<name>")
@@ -95,12 +103,15 @@ def verify(slug: str, name: str) -> Redirect:
     name = _known(name)
     domains.get_domain(parts.database, workspace=slug, name=name)
     try:
-        domains.verify_domain(parts.database, workspace=slug, name=name, resolver=parts.resolver, now=parts.clock())
-        flash(f"{name} is yours. Mail can be sent and received now.", "done")
+        domains.verify_domain(
+            parts.database, workspace=slug, name=name, resolver=parts.resolver, actor=actor(), now=parts.clock()
+        )
+        flash(_("%(name)s is yours. Mail can be sent and received now.", name=name), "done")
     except NotFound:
-        flash("The ownership record is not to be seen yet. New records can take up to an hour to spread.", "info")
+        text = _("The ownership record is not to be seen yet. New records can take up to an hour to spread.")
+        flash(text, "info")
     except (Conflict, TemporaryFailure) as error:
-        flash(f"Not verified: {error}.", "problem")
+        flash(_("Not verified: %(problem)s.", problem=said(error)), "problem")
     return redirect(url_for("domains.show", slug=slug, name=name))
 
 
@@ -113,6 +124,11 @@ def zone(slug: str, name: str) -> Response:
     response.mimetype = "text/plain"
     response.headers["Content-Disposition"] = f'attachment; filename="{_known(name)}.zone"'
     return response
+
+
+def _visible(slug: str) -> list[DomainView]:
+    found = domains.list_domains(context().database, workspace=slug)
+    return [domain for domain in found if may(Permission.VIEW_DOMAINS, domain.name)]
 
 
 def _entries(slug: str, domain: DomainView) -> list[_Entry]:

@@ -1,6 +1,7 @@
 """The devices of an inbox: its app passwords, and how a mail program is set up. For the inbox's readers only."""
 
 from flask import Response, flash, make_response, redirect, render_template, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.accounts import app_passwords
@@ -14,6 +15,8 @@ from webui.inboxes.forms import AppPasswordForm
 from webui.inboxes.views import blueprint
 from webui.mail.connection import endpoint
 from webui.mail.gate import inbox_view, own_inboxes
+from webui.people import actor
+from webui.texts import said
 
 
 @blueprint.get("/settings/<address>/devices")
@@ -38,10 +41,12 @@ def create_app_password(address: str) -> Response:
             label=form.label.data,
             service=app_passwords.ANY_SERVICE,
             expires_at=None,
+            workspace=inbox.workspace,
+            actor=actor(),
             now=context().clock(),
         )
     except InvalidInput as error:
-        form.label.errors = [f"The name {error.message}."]
+        form.label.errors = [_("The name %(problem)s.", problem=said(error))]
         return _page(inbox, form, code=422)
     return _page(inbox, AppPasswordForm(formdata=None), new=new)
 
@@ -52,12 +57,19 @@ def revoke_app_password(address: str, number: int) -> Redirect:
     """Revoke an app password: the device that uses it is out at its next log-in."""
     inbox = inbox_view(address)
     try:
-        app_passwords.revoke_app_password(context().database, login=inbox.address, password_id=number)
+        app_passwords.revoke_app_password(
+            context().database,
+            login=inbox.address,
+            password_id=number,
+            workspace=inbox.workspace,
+            actor=actor(),
+            now=context().clock(),
+        )
         # A device that is connected now stays so until its connection ends: end it.
         end_connections(context().settings.dovecot, login=inbox.address)
-        flash("Revoked. That device can no longer log in.", "done")
+        flash(_("Revoked. That device can no longer log in."), "done")
     except NotFound:
-        flash("That app password was gone already.", "info")
+        flash(_("That app password was gone already."), "info")
     return redirect(url_for("inboxes.devices", address=inbox.address))
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Response, abort, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.accounts.permissions import Permission
@@ -11,10 +12,12 @@ from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.mailboxes import sender_rights
 from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.service import InboxView
-from webui.access import requires
+from webui.access import demand, may, requires
 from webui.context import context
 from webui.inboxes.forms import SenderForm
 from webui.inboxes.views import blueprint
+from webui.people import actor
+from webui.texts import sentence
 
 
 @blueprint.get("/w/<slug>/inboxes/<address>")
@@ -31,19 +34,20 @@ def allow(slug: str, address: str) -> Response | Redirect:
     inbox = _inbox(slug, address)
     form = SenderForm()
     if form.validate_on_submit():
+        demand(Permission.MANAGE_INBOXES, form.sender.data.rpartition("@")[2])
         try:
             right = sender_rights.allow(
                 context().database,
                 workspace=slug,
                 login=inbox.address,
                 sender=form.sender.data,
+                actor=actor(),
                 now=context().clock(),
             )
         except (InvalidInput, Conflict, NotFound) as error:
-            said = str(error.message if isinstance(error, InvalidInput) else error)
-            form.sender.errors = [f"{said[:1].upper()}{said[1:]}."]
+            form.sender.errors = [sentence(error)]
         else:
-            flash(f"{right.login} may now send as {_spoken(right.sender)}.", "done")
+            flash(_("%(login)s may now send as %(sender)s.", login=right.login, sender=_spoken(right.sender)), "done")
             return redirect(url_for("inboxes.show", slug=slug, address=inbox.address))
     return _page(slug, inbox, form, code=422)
 
@@ -55,10 +59,18 @@ def disallow(slug: str, address: str) -> Redirect:
     inbox = _inbox(slug, address)
     sender = request.form.get("sender", "")
     try:
-        sender_rights.disallow(context().database, workspace=slug, login=inbox.address, sender=sender)
-        flash(f"{inbox.address} can no longer send as {_spoken(sender)}.", "done")
+        sender_rights.disallow(
+            context().database,
+            workspace=slug,
+            login=inbox.address,
+            sender=sender,
+            actor=actor(),
+            now=context().clock(),
+        )
+        text = _("%(login)s can no longer send as %(sender)s.", login=inbox.address, sender=_spoken(sender))
+        flash(text, "done")
     except (InvalidInput, NotFound):
-        flash("That right was gone already.", "info")
+        flash(_("That right was gone already."), "info")
     return redirect(url_for("inboxes.show", slug=slug, address=inbox.address))
 
 
@@ -70,13 +82,14 @@ def _inbox(slug: str, address: str) -> InboxView:
 
 
 def _spoken(sender: str) -> str:
-    return f"any address {sender}" if sender.startswith("@") else sender
+    return str(_("any address %(domain)s", domain=sender)) if sender.startswith("@") else sender
 
 
 def _page(slug: str, inbox: InboxView, form: SenderForm, *, code: int = 200) -> Response:
     database = context().database
     rights = sender_rights.list_rights(database, workspace=slug, login=inbox.address)
     verified = {domain.name for domain in domains.list_domains(database, workspace=slug) if domain.verified_at}
+    to_give = {name for name in verified if may(Permission.MANAGE_INBOXES, name)}
     others = mailboxes.list_inboxes(database, workspace=slug)
     taken = {inbox.address, *(right.sender for right in rights)}
     values: dict[str, Any] = {
@@ -86,9 +99,9 @@ def _page(slug: str, inbox: InboxView, form: SenderForm, *, code: int = 200) -> 
         "rights": rights,
         "verified": verified,
         "names": {other.address: other.name for other in others},
-        "domain_choices": [f"@{name}" for name in sorted(verified) if f"@{name}" not in taken],
+        "domain_choices": [f"@{name}" for name in sorted(to_give) if f"@{name}" not in taken],
         "inbox_choices": [
-            other for other in others if other.address not in taken and other.address.rpartition("@")[2] in verified
+            other for other in others if other.address not in taken and other.address.rpartition("@")[2] in to_give
         ],
     }
     return make_response(render_template("inboxes/show.html", **values), code)

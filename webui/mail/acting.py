@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import abort, flash, redirect, request, url_for
+from flask_babel import LazyString, ngettext
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from smailor.errors import Conflict, NotFound, TemporaryFailure
@@ -12,6 +15,7 @@ from webui.mail import folders as folder_rules
 from webui.mail.folders import Role
 from webui.mail.gate import blueprint, inbox_view, opened
 from webui.mail.mailbox import Inbox
+from webui.texts import said
 
 MAX_AT_ONCE = 500
 
@@ -20,20 +24,20 @@ MAX_AT_ONCE = 500
 class _Mark:
     flag: bytes
     on: bool
-    said: str
+    said: LazyString
 
 
 _MARKS = {
-    "read": _Mark(b"\\Seen", True, "marked as read"),
-    "unread": _Mark(b"\\Seen", False, "marked as unread"),
-    "flag": _Mark(b"\\Flagged", True, "starred"),
-    "unflag": _Mark(b"\\Flagged", False, "no longer starred"),
+    "read": _Mark(b"\\Seen", True, _l("marked as read")),
+    "unread": _Mark(b"\\Seen", False, _l("marked as unread")),
+    "flag": _Mark(b"\\Flagged", True, _l("starred")),
+    "unflag": _Mark(b"\\Flagged", False, _l("no longer starred")),
 }
 _MOVES = {
-    "archive": (Role.ARCHIVE, "archived"),
-    "junk": (Role.JUNK, "moved to Junk"),
-    "trash": (Role.TRASH, "moved to Trash"),
-    "inbox": (Role.INBOX, "moved to the inbox"),
+    "archive": (Role.ARCHIVE, _l("archived")),
+    "junk": (Role.JUNK, _l("moved to Junk")),
+    "trash": (Role.TRASH, _l("moved to Trash")),
+    "inbox": (Role.INBOX, _l("moved to the inbox")),
 }
 
 
@@ -47,21 +51,21 @@ def act(address: str, folder: str) -> Response:
     if action not in {*_MARKS, *_MOVES, "delete"}:
         abort(400)
     if not uids:
-        flash("Choose a message first.", "info")
+        flash(_("Choose a message first."), "info")
     else:
         try:
             with opened(inbox) as connection:
-                said = _do(connection, folder_rules.from_url(folder), uids, action)
-            flash(f"{'Message' if len(uids) == 1 else f'{len(uids)} messages'} {said}.", "done")
+                done = _do(connection, folder_rules.from_url(folder), uids, action)
+            flash(ngettext("One message: %(what)s.", "%(num)s messages: %(what)s.", len(uids), what=done), "done")
         except (Conflict, NotFound, TemporaryFailure) as error:
-            flash(f"That was not done: {error}.", "problem")
+            flash(_("That was not done: %(problem)s.", problem=said(error)), "problem")
     back: dict[str, Any] = {key: request.args[key] for key in ("page", "q") if request.args.get(key)}
     if action in {"flag", "unflag", "read"} and request.form.get("stay") and len(uids) == 1:
         return redirect(url_for("mail.message", address=inbox.address, folder=folder, uid=uids[0], **back))
     return redirect(url_for("mail.folder", address=inbox.address, folder=folder, **back))
 
 
-def _do(connection: Inbox, folder: str, uids: list[int], action: str) -> str:
+def _do(connection: Inbox, folder: str, uids: list[int], action: str) -> LazyString:
     validity = request.form.get("validity", 0, type=int)
     if action in _MARKS:
         mark = _MARKS[action]
@@ -72,4 +76,4 @@ def _do(connection: Inbox, folder: str, uids: list[int], action: str) -> str:
         connection.move(folder, uids, validity=validity, to=role)
         return said
     connection.delete(folder, uids, validity=validity)
-    return "deleted for good"
+    return _l("deleted for good")

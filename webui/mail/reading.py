@@ -3,6 +3,7 @@
 from io import BytesIO
 
 from flask import Response, abort, make_response, render_template, request, send_file
+from flask_babel import gettext as _
 from markupsafe import Markup
 
 from smailor.errors import TemporaryFailure
@@ -15,6 +16,7 @@ from webui.mail import message as messages
 from webui.mail.folders import Role
 from webui.mail.gate import blueprint, find, frame, inbox_view, opened
 from webui.mail.sanitise import remote_pictures, sanitise_html
+from webui.texts import sentence
 
 MAX_SEARCH = 200
 
@@ -128,7 +130,7 @@ def _download(data: bytes, name: str) -> Response:
 def _away(error: TemporaryFailure) -> Response:
     if _fragment():
         return make_response("", 503)
-    return errors.page(503, detail=f"{str(error)[:1].upper()}{str(error)[1:]}. Your mail is safe; nothing is lost.")
+    return errors.page(503, detail=f"{sentence(error)} {_('Your mail is safe; nothing is lost.')}")
 
 
 def _fragment() -> bool:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.errors import InvalidInput, NotFound, SmailorError, TemporaryFailure
@@ -20,6 +21,7 @@ from webui.mail.gate import blueprint, frame, inbox_view, opened
 from webui.mail.header import message_ids
 from webui.mail.sanitise import sanitise_html
 from webui.mail.submission import Accepted, Refused, Result
+from webui.texts import said
 
 _FIELDS = ("to", "cc", "bcc", "subject", "text", "in_reply_to", "key")
 
@@ -34,9 +36,8 @@ def compose(address: str) -> Response:
     try:
         begun = _begun(inbox, senders)
     except TemporaryFailure as error:
-        return _page(
-            inbox, draft, senders, problems=(f"The message to answer could not be loaded: {error}.",), code=503
-        )
+        text = _("The message to answer could not be loaded: %(problem)s.", problem=said(error))
+        return _page(inbox, draft, senders, problems=(text,), code=503)
     return _page(inbox, begun or draft, senders)
 
 
@@ -56,7 +57,7 @@ def send(address: str) -> Response | Redirect:
     except InvalidInput as error:
         if keep and error.field in {"to", "cc", "bcc"}:
             return _keep_draft(inbox, draft, senders)
-        return _page(inbox, draft, senders, errors={error.field: error.message}, code=422)
+        return _page(inbox, draft, senders, errors={error.field: said(error)}, code=422)
     if keep:
         return _keep_draft(inbox, draft, senders)
     result = _send_once(inbox, outgoing)
@@ -83,9 +84,10 @@ def _file_copy(inbox: InboxView, outgoing: composing.Outgoing) -> None:
             if not connection.has_message(Role.SENT, outgoing.message_id):
                 connection.append(Role.SENT, outgoing.message, now=context().clock(), flags=[b"\\Seen"])
             _settle(connection)
-        flash("Sent.", "done")
+        flash(_("Sent."), "done")
     except SmailorError:
-        flash("Sent. The copy for your Sent folder could not be saved, because the mailbox did not answer.", "problem")
+        text = _("Sent. The copy for your Sent folder could not be saved, because the mailbox did not answer.")
+        flash(text, "problem")
 
 
 def _settle(connection: Any) -> None:
@@ -111,8 +113,9 @@ def _keep_draft(inbox: InboxView, draft: Draft, senders: tuple[Sender, ...]) -> 
             if request.form.get("mode") == "draft":
                 _settle(connection)
     except SmailorError as error:
-        return _page(inbox, draft, senders, problems=(f"The draft was not saved: {error}.",), code=503)
-    flash("Draft saved.", "done")
+        text = _("The draft was not saved: %(problem)s.", problem=said(error))
+        return _page(inbox, draft, senders, problems=(text,), code=503)
+    flash(_("Draft saved."), "done")
     return _done()
 
 
@@ -165,14 +168,16 @@ def _name(draft: Draft, senders: tuple[Sender, ...], inbox: InboxView) -> str:
 
 def _why(result: Result) -> tuple[str, ...]:
     if isinstance(result, Refused):
-        head = "The mail server did not take the message" + (" for now:" if result.temporary else ":")
+        head = _("The mail server did not take the message:")
+        if result.temporary:
+            head = _("The mail server did not take the message for now:")
         return (head, *result.reasons)
     if getattr(result, "uncertain", False):
         return (
-            "The connection broke while the message was handed over, so it may or may not have been sent.",
-            "Sending again is safe: it carries the same identity, and receivers show one copy.",
+            _("The connection broke while the message was handed over, so it may or may not have been sent."),
+            _("Sending again is safe: it carries the same identity, and receivers show one copy."),
         )
-    return ("The mail server does not answer, so nothing was sent. Your text is here; try again in a moment.",)
+    return (_("The mail server does not answer, so nothing was sent. Your text is here; try again in a moment."),)
 
 
 def _done() -> Response | Redirect:

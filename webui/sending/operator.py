@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time
 from typing import Any
 
 from flask import Response, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response as Redirect
 
@@ -18,6 +19,7 @@ from webui.access import operators
 from webui.context import context
 from webui.sending.forms import LimitForm, SuspensionForm, WarmupForm
 from webui.sending.views import acting, blueprint
+from webui.texts import sentence
 
 _FIELDS = {"reason": ("limit_reason", "suspension_reason", "warmup_reason"), "parts": ("suspension_reason",)}
 
@@ -32,7 +34,7 @@ def search() -> Response:
     try:
         return _page(Subject.parse(wanted))
     except (InvalidInput, NotFound) as error:
-        return _page(None, wanted=wanted, problem=str(error), code=404)
+        return _page(None, wanted=wanted, problem=sentence(error), code=404)
 
 
 @blueprint.post("/operator/sending/limit")
@@ -49,7 +51,7 @@ def set_limit() -> Response | Redirect:
             actor=acting(),
             now=context().clock(),
         )
-        return _done(subject, "The plan's limit holds again.")
+        return _done(subject, _("The plan's limit holds again."))
     if not form.validate_on_submit():
         return _page(subject, limit_form=form, code=422)
     until = form.expires.data
@@ -66,7 +68,7 @@ def set_limit() -> Response | Redirect:
             now=context().clock(),
         )
 
-    return _try(put, subject, "Set. It holds from the next message on.", limit_form=form)
+    return _try(put, subject, _("Set. It holds from the next message on."), limit_form=form)
 
 
 @blueprint.post("/operator/sending/suspension")
@@ -77,7 +79,7 @@ def set_suspension() -> Response | Redirect:
     database, now = context().database, context().clock()
     if request.form.get("lift"):
         suspension_service.lift(database, subject=subject, reason="", actor=acting(), now=now)
-        return _done(subject, f"{subject.name} goes on.")
+        return _done(subject, _("%(name)s goes on.", name=subject.name))
     if not form.validate_on_submit():
         return _page(subject, suspension_form=form, code=422)
 
@@ -88,7 +90,7 @@ def set_suspension() -> Response | Redirect:
         if Part.LOGIN in what:
             suspension_service.end_connections(database, context().settings.dovecot, subject=subject)
 
-    return _try(put, subject, f"{subject.name} is suspended.", suspension_form=form)
+    return _try(put, subject, _("%(name)s is suspended.", name=subject.name), suspension_form=form)
 
 
 @blueprint.post("/operator/sending/warmup")
@@ -112,7 +114,7 @@ def set_warmup() -> Response | Redirect:
             schedule = plans.schedule_of(context().settings)
             warmup_service.set_warmup(database, setting=setting, schedule=schedule, **given)
 
-    return _try(put, subject, "The warm-up is where you want it.", warmup_form=form)
+    return _try(put, subject, _("The warm-up is where you want it."), warmup_form=form)
 
 
 @blueprint.post("/operator/sending/confirm")
@@ -121,7 +123,7 @@ def confirm_pause() -> Redirect:
     """Let a paused account go on."""
     subject = _subject()
     pause_service.confirm(context().database, account=subject.name, actor=acting(), now=context().clock())
-    return _done(subject, f"{subject.name} goes on.")
+    return _done(subject, _("%(name)s goes on.", name=subject.name))
 
 
 def _subject() -> Subject:
@@ -141,7 +143,7 @@ def _try(put: Callable[[], None], subject: Subject, text: str, **forms: FlaskFor
         (form,) = forms.values()
         names = _FIELDS.get(error.field, (error.field,))
         field = next((form[name] for name in names if name in form), None) or next(iter(form))
-        field.errors = [f"{error.message[:1].upper()}{error.message[1:]}."]
+        field.errors = [sentence(error)]
         return _page(subject, code=422, **forms)
     return _done(subject, text)
 

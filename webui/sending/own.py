@@ -1,6 +1,7 @@
 """What one inbox may send, for its readers: limits and use, and the confirmation that unusual sending was meant."""
 
 from flask import flash, redirect, render_template, url_for
+from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.errors import NotFound
@@ -41,7 +42,7 @@ def confirm(address: str) -> Redirect:
     inbox = inbox_view(address)
     try:
         pause_service.confirm(context().database, account=inbox.address, actor=acting(), now=context().clock())
-        flash("Thank you. You can send again.", "done")
+        flash(_("Thank you. You can send again."), "done")
     except NotFound:
-        flash("Sending is not paused.", "info")
+        flash(_("Sending is not paused."), "info")
     return redirect(url_for("sending.own", address=inbox.address))

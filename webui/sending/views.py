@@ -1,6 +1,7 @@
 """A workspace's sending page: what it may send and has sent, its domains' warm-up, whom it does not write to."""
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response as Redirect
 
@@ -11,9 +12,10 @@ from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.sending import limit_service, plans, suppression_service, suspension_service, warmup_service
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.suppression import write_csv
-from webui.access import requires
+from webui.access import may, requires
 from webui.context import context
 from webui.sending.forms import ImportForm, SuppressionForm
+from webui.texts import said, sentence
 
 blueprint = Blueprint("sending", __name__)
 
@@ -22,7 +24,7 @@ MAX_CSV_BYTES = 20 * 1024 * 1024
 
 
 @blueprint.get("/w/<slug>/sending/")
-@requires(Permission.VIEW_SENDING)
+@requires(Permission.VIEW_SENDING, some_domain=True)
 def index(slug: str) -> Response:
     """Show limits, warm-up, suspensions and the suppression list."""
     return _page(slug, SuppressionForm(formdata=None), ImportForm(formdata=None))
@@ -43,11 +45,10 @@ def suppress(slug: str) -> Response | Redirect:
                 actor=acting(),
                 now=context().clock(),
             )
-            flash(f"Nobody of this workspace writes to {entry.address} any more.", "done")
+            flash(_("Nobody of this workspace writes to %(address)s any more.", address=entry.address), "done")
             return _back(slug)
         except (InvalidInput, Conflict) as error:
-            text = error.message if isinstance(error, InvalidInput) else str(error)
-            form.address.errors = [f"{text[:1].upper()}{text[1:]}."]
+            form.address.errors = [sentence(error)]
     return _page(slug, form, ImportForm(formdata=None), code=422)
 
 
@@ -60,9 +61,9 @@ def release(slug: str) -> Redirect:
         suppression_service.remove(
             context().database, workspace=slug, address=address, actor=acting(), now=context().clock()
         )
-        flash(f"{address} can be written to again.", "done")
+        flash(_("%(address)s can be written to again.", address=address), "done")
     except (InvalidInput, NotFound):
-        flash("That address was gone already.", "info")
+        flash(_("That address was gone already."), "info")
     return _back(slug)
 
 
@@ -81,12 +82,13 @@ def import_suppressions(slug: str) -> Response | Redirect:
                 now=context().clock(),
             )
         except InvalidInput as error:
-            form.file.errors = [f"The file {error.message}."]
+            form.file.errors = [_("The file %(problem)s.", problem=said(error))]
         else:
             known = len(imported.entries) - added
-            flash(f"{added} addresses added, {known} were on the list already.", "done")
+            flash(_("%(added)s addresses added, %(known)s were on the list already.", added=added, known=known), "done")
             if imported.unread:
-                flash(f"{imported.unread} lines could not be read: {'; '.join(imported.problems[:3])}.", "problem")
+                some = "; ".join(imported.problems[:3])
+                flash(_("%(count)s lines could not be read: %(some)s.", count=imported.unread, some=some), "problem")
             return _back(slug)
     return _page(slug, SuppressionForm(formdata=None), form, code=422)
 
@@ -122,7 +124,13 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
     parts = context()
     database, now = parts.database, parts.clock()
     known, schedule = plans.plans_of(parts.settings), plans.schedule_of(parts.settings)
-    verified = [domain.name for domain in domains.list_domains(database, workspace=slug) if domain.verified_at]
+    verified = [
+        domain.name
+        for domain in domains.list_domains(database, workspace=slug)
+        if domain.verified_at and may(Permission.VIEW_SENDING, domain.name)
+    ]
+    # The workspace's own limits and its list are not the business of who administers a domain only.
+    whole = may(Permission.VIEW_SENDING)
     search, after = request.args.get("search", "")[:320], request.args.get("after", "")[:320]
     entries = suppression_service.list_suppressed(database, workspace=slug, search=search, after=after, limit=PAGE + 1)
     body = render_template(
@@ -131,6 +139,7 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
         form=form,
         import_form=import_form,
         contact=parts.settings.service.contact,
+        whole=whole,
         limits=limit_service.show_limits(database, subject=Subject(Scope.WORKSPACE, slug), plans=known, now=now),
         domains=[
             (
@@ -139,9 +148,16 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
             )
             for name in verified
         ],
-        accounts=limit_service.account_use(database, workspace=slug, plans=known, now=now),
-        suspensions=suspension_service.list_suspensions(database, workspace=slug),
-        suppressed=entries[:PAGE],
+        accounts=limit_service.account_use(
+            database, workspace=slug, plans=known, now=now, among=None if whole else verified
+        ),
+        suspensions=[
+            entry
+            for entry in suspension_service.list_suspensions(database, workspace=slug)
+            if entry.subject.scope is Scope.WORKSPACE
+            or may(Permission.VIEW_SENDING, entry.subject.name.rpartition("@")[2])
+        ],
+        suppressed=entries[:PAGE] if whole else (),
         more=entries[PAGE - 1].address if len(entries) > PAGE else "",
         count=suppression_service.count_suppressed(database, workspace=slug),
         search=search,

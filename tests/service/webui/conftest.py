@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from smailor import config
-from smailor.accounts import service as accounts
+from smailor.accounts import members
 from smailor.dns.fake import FakeResolver
 from webui import create_app
 
@@ -87,6 +87,6 @@ def acme(house):
         ("acme", "reader@acme.test", "read-only"),
         ("other", "owner@other.test", "owner"),
     ):
-        accounts.add_member(house.database, workspace=workspace, email=email, role=role, now=house.now)
+        members.add_member(house.database, workspace=workspace, email=email, role=role, now=house.now)
     house.inbox("acme", "owner@acme.test", reader="owner@acme.test")
     return house

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from smailor.accounts import audit
+from smailor.accounts import audit, members
 from smailor.accounts import service as accounts
 from smailor.accounts.audit import Actor
 from smailor.sending import limit_service, pause_service, suppression_service, suspension_service, warmup_service
@@ -74,7 +74,7 @@ def test_a_suspension_is_shown_with_reason_and_whom_to_ask(browser, acme):
     suspend(acme, "acme.test", Part.SENDING, Part.RECEIVING)
     browser.log_in("owner@acme.test")
     page = shown(browser.get("/w/acme/sending/"))
-    assert "Receiving and sending suspended for domain acme.test" in page
+    assert "acme.test: receiving suspended, sending suspended" in page
     assert "spam was seen" in page
     assert "postmaster@smailor.test" in page
     assert "spam was seen" in shown(browser.get("/settings/owner@acme.test/sending"))
@@ -167,7 +167,7 @@ def test_a_suspended_domain_or_workspace_closes_to_its_people(browser, acme, sub
 def test_whoever_belongs_elsewhere_too_goes_on_there(browser, acme, database):
     acme.person("guest@elsewhere.test")
     for workspace in ("acme", "other"):
-        accounts.add_member(database, workspace=workspace, email="guest@elsewhere.test", role="owner", now=acme.now)
+        members.add_member(database, workspace=workspace, email="guest@elsewhere.test", role="owner", now=acme.now)
     browser.log_in("guest@elsewhere.test")
     suspend(acme, "acme", Part.LOGIN, reason="unpaid")
     assert "unpaid" in shown(browser.get("/w/acme/domains/"), 403)
