@@ -20,6 +20,7 @@ from smailor.dns.resolver import Resolver
 from smailor.mailboxes.submission import letter_carrier
 from smailor.sealing import Sealer
 from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, texts
+from webui.account import pages as account
 from webui.auth import pages as auth
 from webui.context import Context
 from webui.courier import Courier
@@ -85,7 +86,7 @@ def create_app(
     CSRFProtect(app)
     for part in (people, access, texts, headers, errors, assets, rendering):
         part.init_app(app)
-    for part in (home, auth, mail, domains, inboxes, sending):
+    for part in (home, auth, account, mail, domains, inboxes, sending):
         app.register_blueprint(part.blueprint)
     return app
 

@@ -52,8 +52,8 @@ def letter(head: Letterhead, *, recipient: str, subject: str, text: str, languag
     mark = sha256(f"{recipient} {now.isoformat()} {text}".encode()).hexdigest()[:32]
     message["Message-ID"] = f"<{mark}@{head.sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message["Content-Language"] = language if language in LANGUAGES else LANGUAGES[0]
     message.set_content(f"{text.strip()}\n\n{_end(head, language)}\n", charset="utf-8", cte="quoted-printable")
+    message["Content-Language"] = language if language in LANGUAGES else LANGUAGES[0]
     return message.as_bytes()
 
 

@@ -11,8 +11,8 @@ from smailor.accounts.audit import Actor
 from smailor.accounts.desk import Asked, Desk
 from smailor.accounts.languages import LANGUAGES
 from smailor.accounts.models import User
+from smailor.accounts.names import clean_name
 from smailor.accounts.one_time import Purpose
-from smailor.accounts.service import clean_name
 from smailor.accounts.user_view import UserView, user_view
 from smailor.address import Address
 from smailor.database.engine import Database

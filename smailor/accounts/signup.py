@@ -22,10 +22,11 @@ from smailor.accounts import audit, letters, notices, one_time, password_rules, 
 from smailor.accounts.audit import Actor
 from smailor.accounts.desk import Asked, Desk
 from smailor.accounts.models import ExternalIdentity, Member, User, Workspace
+from smailor.accounts.names import clean_name
 from smailor.accounts.one_time import Purpose
 from smailor.accounts.permissions import Role
-from smailor.accounts.service import STANDARD_PLAN, clean_name
 from smailor.accounts.user_view import UserView, user_view
+from smailor.accounts.workspaces import STANDARD_PLAN
 from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput

@@ -64,7 +64,11 @@ def logout() -> Response:
 
 
 def _page(form: LoginForm, *, problem: str = "", code: int = 200, wait: int = 0) -> Response:
-    response = make_response(render_template("auth/login.html", form=form, problem=problem), code)
+    login = context().settings.login
+    page = render_template(
+        "auth/login.html", form=form, problem=problem, letters=bool(login.letters_from), signup_open=login.signup
+    )
+    response = make_response(page, code)
     if wait:
         response.headers["Retry-After"] = str(wait)
     return response
