@@ -45,6 +45,9 @@ bench-policyd: setup ## Measure the policy daemon beside two others, ten minutes
 		.cache/policyd-rate-limit/bin/pip --disable-pip-version-check install --quiet -r bench/policyd-rate-limit.txt; }
 	@exec .venv/bin/python -m bench.policyd $(ARGS)
 
+vendor: ## Fetch the front-end packages pinned in webui/static/vendor/packages.toml (needs npm)
+	@exec .venv/bin/python scripts/vendor.py $(ARGS)
+
 texts: ## Take new texts into the catalogue of translations, compile it
 	@.venv/bin/python scripts/texts.py $(ARGS)
 

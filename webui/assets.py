@@ -1,18 +1,23 @@
 """Style sheets, scripts, fonts and icons: our own files, named by their content, kept by browsers for a year."""
 
 import functools
+import gzip
 import hashlib
 from pathlib import Path
 from urllib.parse import quote
 
-from flask import Blueprint, Flask, Response, send_from_directory
+from flask import Blueprint, Flask, Response, abort, request, send_from_directory
 from markupsafe import Markup
+from werkzeug.security import safe_join
 
 from webui.access import public
 
 _FOLDER = Path(__file__).parent / "static"
-_SHEETS = ("tokens", "base", "parts", "layout", "mail", "settings")
+_VENDORED = ("open-props/sizes", "open-props/durations")
+_SHEETS = ("tokens", "base", "parts", "pieces", "layout", "mail", "settings")
 """The style sheets in the order of their layers, sent as one: `app.css`."""
+_TEXTS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+"""What is worth sending compressed: it holds no secret, so its length tells nothing."""
 blueprint = Blueprint("assets", __name__)
 
 
@@ -21,8 +26,9 @@ blueprint = Blueprint("assets", __name__)
 def static(version: str, name: str) -> Response:
     """Send a file; the version in its address only makes the address new when the content is."""
     del version
-    if name == "app.css":
-        response = Response(_style_sheet(), mimetype="text/css")
+    suffix = Path(name).suffix
+    if name == "app.css" or (suffix in _TEXTS and request.accept_encodings["gzip"]):
+        response = _text(name, _TEXTS[suffix])
     else:
         response = send_from_directory(_FOLDER, name)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
@@ -48,11 +54,33 @@ def init_app(app: Flask) -> None:
     app.jinja_env.globals.update(asset=asset, icon=icon)
 
 
-@functools.cache
+def _text(name: str, mimetype: str) -> Response:
+    zipped = bool(request.accept_encodings["gzip"])
+    response = Response(_content(name, zipped=zipped), mimetype=mimetype)
+    response.headers["Vary"] = "Accept-Encoding"
+    if zipped:
+        response.headers["Content-Encoding"] = "gzip"
+    return response
+
+
+@functools.lru_cache(maxsize=100)
+def _content(name: str, *, zipped: bool) -> bytes:
+    if name == "app.css":
+        content = _style_sheet().encode()
+    else:
+        path = safe_join(str(_FOLDER), name)
+        if path is None or not Path(path).is_file():
+            abort(404)
+        content = Path(path).read_bytes()
+    return gzip.compress(content, 9, mtime=0) if zipped else content
+
+
 def _style_sheet() -> str:
-    order = f"@layer {', '.join(_SHEETS)};\n"
+    order = f"@layer vendored, {', '.join(_SHEETS)};\n"
+    vendored = "".join((_FOLDER / "vendor" / f"{name}.css").read_text("utf-8") for name in _VENDORED)
+    own = "".join((_FOLDER / "css" / f"{name}.css").read_text("utf-8") for name in _SHEETS)
     # Addresses in the sheets are relative to their own folder, one below the one that the whole is sent from.
-    return order + "".join((_FOLDER / "css" / f"{name}.css").read_text("utf-8") for name in _SHEETS).replace("../", "")
+    return f"{order}@layer vendored {{{vendored}}}\n{own}".replace("../", "")
 
 
 def _version() -> str:

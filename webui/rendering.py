@@ -12,7 +12,7 @@ from markupsafe import Markup
 from smailor.accounts.permissions import Permission
 from smailor.address import DomainName
 from smailor.errors import InvalidInput, SmailorError
-from webui import access
+from webui import access, navigation
 from webui.context import context
 from webui.mail.folders import to_url
 
@@ -41,6 +41,7 @@ def init_app(app: Flask) -> None:
             "person": current_user.view if _signed_in() else None,
             "memberships": access.memberships if _signed_in() else tuple,
             "may": access.may,
+            "navigation": navigation,
             "Permission": Permission,
         }
 

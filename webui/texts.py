@@ -38,7 +38,7 @@ def init_app(app: Flask) -> None:
     Babel(app, locale_selector=_wanted)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.filters["said"] = said
-    app.jinja_env.globals.update(language=language, languages=LANGUAGES, this_page=_this_page)
+    app.jinja_env.globals.update(language=language, LANGUAGES=LANGUAGES, this_page=_this_page)
     app.register_blueprint(blueprint)
 
 

@@ -4,16 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
-from sqlalchemy.orm import contains_eager
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, contains_eager, joinedload
 
 from smailor.accounts.models import DomainAdmin, Member, User, Workspace
 from smailor.accounts.permissions import Permission, Role, allowed, allowed_somewhere
-from smailor.accounts.service import user_row
 from smailor.accounts.user_view import UserView, user_view
 from smailor.accounts.workspaces import WorkspaceView, workspace_row, workspace_view
 from smailor.database.engine import Database
-from smailor.errors import InvalidInput
+from smailor.errors import InvalidInput, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +45,16 @@ class MemberView:
     Attributes:
         user: who.
         role: what they are.
-        id: the membership's own number; 0 where it is not asked for.
+        id: the membership's own number.
         domains: the domains that they administer, whatever their role.
+        created_at: since when they are a member.
     """
 
     user: UserView
     role: Role
-    id: int = 0
-    domains: tuple[str, ...] = ()
+    id: int
+    domains: tuple[str, ...]
+    created_at: datetime
 
 
 def memberships(database: Database, *, user_id: int) -> tuple[Membership, ...]:
@@ -69,6 +70,67 @@ def memberships(database: Database, *, user_id: int) -> tuple[Membership, ...]:
     with database.snapshot() as session:
         found = _with_domains(session.execute(query))
     return tuple(Membership(workspace_view(member.workspace), Role(member.role), domains) for member, domains in found)
+
+
+def page_members(
+    database: Database, *, workspace: str, search: str = "", after: str = "", limit: int
+) -> tuple[MemberView, ...]:
+    """Return some members, by address; two statements beside the workspace's, however many there are.
+
+    Args:
+        database: where they are.
+        workspace: its slug.
+        search: a part of the address or the name, in any case; empty: all.
+        after: an address: those behind it only.
+        limit: how many at most.
+
+    Raises:
+        NotFound: no such workspace.
+    """
+    with database.snapshot() as session:
+        place = workspace_row(session, workspace)
+        query = select(Member).join(Member.user).options(contains_eager(Member.user))
+        query = query.where(Member.workspace_id == place.id, User.email > after.lower())
+        if search:
+            part = search.lower()
+            query = query.where(
+                User.email.contains(part, autoescape=True) | func.lower(User.name).contains(part, autoescape=True)
+            )
+        found = session.scalars(query.order_by(User.email).limit(limit)).all()
+        rows = session.scalars(
+            select(DomainAdmin)
+            .where(DomainAdmin.member_id.in_([member.id for member in found]))
+            .order_by(DomainAdmin.domain)
+        ).all()
+    domains: dict[int, list[str]] = {}
+    for row in rows:
+        domains.setdefault(row.member_id, []).append(row.domain)
+    return tuple(member_view(member, tuple(domains.get(member.id, ()))) for member in found)
+
+
+def member(database: Database, *, workspace: str, member_id: int) -> MemberView:
+    """Return one member.
+
+    Raises:
+        NotFound: no such workspace, or it has no such member.
+    """
+    with database.snapshot() as session:
+        place = workspace_row(session, workspace)
+        found = session.scalar(
+            select(Member)
+            .options(joinedload(Member.user))
+            .where(Member.workspace_id == place.id, Member.id == member_id)
+        )
+        if found is None:
+            raise NotFound(f"{workspace} has no such member")
+        return member_view(found, domains_of(session, found.id))
+
+
+def count_members(database: Database, *, workspace: str) -> int:
+    """Return how many members there are; raises NotFound."""
+    with database.snapshot() as session:
+        place = workspace_row(session, workspace)
+        return session.scalar(select(func.count()).where(Member.workspace_id == place.id)) or 0
 
 
 def list_members(database: Database, *, workspace: str) -> tuple[MemberView, ...]:
@@ -87,25 +149,13 @@ def list_members(database: Database, *, workspace: str) -> tuple[MemberView, ...
             .where(Member.workspace_id == place.id)
             .order_by(User.email, DomainAdmin.domain)
         )
-        return tuple(_view(member, domains) for member, domains in _with_domains(session.execute(query)))
+        return tuple(member_view(member, domains) for member, domains in _with_domains(session.execute(query)))
 
 
-def add_member(database: Database, *, workspace: str, email: str, role: str, now: datetime) -> MemberView:
-    """Make a person a member of a workspace, or change their role.
-
-    Raises:
-        NotFound: no such workspace or person.
-        InvalidInput: no such role.
-    """
-    wanted = read_role(role)
-    with database.transaction() as session:
-        place, user = workspace_row(session, workspace), user_row(session, email)
-        member = session.scalar(select(Member).where(Member.workspace_id == place.id, Member.user_id == user.id))
-        if member is None:
-            member = Member(workspace_id=place.id, user_id=user.id, role=wanted, created_at=now)
-            session.add(member)
-        member.role = wanted
-        return MemberView(user=user_view(user), role=wanted)
+def domains_of(session: Session, member_id: int) -> tuple[str, ...]:
+    """Return the domains that a member administers, within a transaction of this room."""
+    query = select(DomainAdmin.domain).where(DomainAdmin.member_id == member_id)
+    return tuple(session.scalars(query.order_by(DomainAdmin.domain)))
 
 
 def read_role(text: str) -> Role:
@@ -125,5 +175,8 @@ def _with_domains(rows: Iterable[tuple[Member, str | None]]) -> list[tuple[Membe
     return [(member, tuple(domains)) for member, domains in found.values()]
 
 
-def _view(member: Member, domains: tuple[str, ...]) -> MemberView:
-    return MemberView(user=user_view(member.user), role=Role(member.role), id=member.id, domains=domains)
+def member_view(row: Member, domains: tuple[str, ...]) -> MemberView:
+    """Return a row with its person as others see it; for the files of this room."""
+    return MemberView(
+        user=user_view(row.user), role=Role(row.role), id=row.id, domains=domains, created_at=row.created_at
+    )

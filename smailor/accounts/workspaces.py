@@ -4,23 +4,25 @@ Who belongs to one is the business of `members.py`, how one goes that of `deleti
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from smailor import clock
 from smailor.accounts import audit
 from smailor.accounts.audit import SERVICE, Actor, clean_reason
-from smailor.accounts.models import Workspace
+from smailor.accounts.models import AuditEntry, Member, Workspace
 from smailor.accounts.names import clean_name
+from smailor.accounts.permissions import Role
 from smailor.database.engine import Database
 from smailor.errors import Conflict, InvalidInput, NotFound
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?\Z")
+MAX_OWNED = 50
 STANDARD_PLAN = "standard"
 """The plan of a workspace that was given no other."""
 _PLAN = re.compile(r"[a-z0-9][a-z0-9-]{0,49}\Z")
@@ -44,31 +46,72 @@ class WorkspaceView:
     delete_after: datetime | None = None
 
 
-def create_workspace(database: Database, *, slug: str, name: str, now: datetime) -> WorkspaceView:
-    """Create a workspace without members.
+def create_workspace(
+    database: Database,
+    *,
+    slug: str,
+    name: str,
+    owner: int | None = None,
+    actor: Actor = SERVICE,
+    now: datetime,
+) -> WorkspaceView:
+    """Create a workspace.
 
     Args:
         database: where to.
-        slug: its name in addresses of pages: lower-case letters, digits and hyphens, at most 50.
+        slug: its name in addresses of pages: lower-case letters, digits and hyphens, at most 50. One that a workspace
+            had before is taken for ever: the audit trail goes by it.
         name: what people call it.
+        owner: the person who owns it; None: nobody is a member yet.
+        actor: who creates it.
         now: the present moment.
 
     Raises:
         InvalidInput: slug or name cannot be used.
-        Conflict: the slug is taken.
+        Conflict: the slug is or was taken, or the owner has too many workspaces.
     """
     if not _SLUG.match(slug):
         raise InvalidInput("workspace", "1 to 50 lower-case letters, digits and hyphens, such as acme-gmbh")
-    workspace = Workspace(
-        slug=slug, name=clean_name("name", name), plan=STANDARD_PLAN, sender_privacy=True, created_at=now
-    )
+    place = Workspace(slug=slug, name=clean_name("name", name), plan=STANDARD_PLAN, sender_privacy=True, created_at=now)
+    taken = Conflict(f"there is already a workspace {slug}")
     try:
         with database.transaction() as session:
-            session.add(workspace)
+            if session.scalar(select(AuditEntry.sequence).where(AuditEntry.workspace == slug).limit(1)) is not None:
+                raise taken
+            session.add(place)
             session.flush()
-            return workspace_view(workspace)
+            if owner is not None:
+                _own(session, place, owner, now)
+            on = f"workspace:{slug}"
+            audit.record_in(session, actor, action="workspace.create", on=on, workspace=slug, now=now)
+            return workspace_view(place)
     except IntegrityError as error:
-        raise Conflict(f"there is already a workspace {slug}") from error
+        raise taken from error
+
+
+def _own(session: Session, place: Workspace, owner: int, now: datetime) -> None:
+    owned = select(func.count()).where(Member.user_id == owner, Member.role == Role.OWNER)
+    if (session.scalar(owned) or 0) >= MAX_OWNED:
+        raise Conflict(f"one person owns at most {MAX_OWNED} workspaces")
+    session.add(Member(workspace_id=place.id, user_id=owner, role=Role.OWNER, created_at=now))
+    session.flush()
+
+
+def rename(database: Database, *, workspace: str, name: str, actor: Actor, now: datetime) -> WorkspaceView:
+    """Give a workspace another name; its slug stays.
+
+    Raises:
+        NotFound: no such workspace.
+        InvalidInput: the name cannot be used.
+    """
+    wanted = clean_name("name", name)
+    with database.transaction() as session:
+        place = workspace_row(session, workspace)
+        if place.name != wanted:
+            details = {"before": place.name, "name": wanted}
+            place.name = wanted
+            _record(session, actor, "workspace.rename", place, details, now)
+        return workspace_view(place)
 
 
 def set_plan(
@@ -194,3 +237,10 @@ def workspace_view(found: Workspace) -> WorkspaceView:
         created_at=found.created_at,
         delete_after=found.delete_after,
     )
+
+
+def _record(
+    session: Session, actor: Actor, action: str, place: Workspace, details: Mapping[str, object], now: datetime
+) -> None:
+    on = f"workspace:{place.slug}"
+    audit.record_in(session, actor, action=action, on=on, workspace=place.slug, details=details, now=now)

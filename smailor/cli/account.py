@@ -5,7 +5,7 @@ import sys
 import click
 
 from smailor import clock
-from smailor.accounts import members, passwords, service, workspaces
+from smailor.accounts import member_changes, members, passwords, service, workspaces
 from smailor.accounts.permissions import Role
 from smailor.cli.acting import actor, optional_reason_option
 from smailor.cli.context import Context
@@ -78,7 +78,8 @@ def workspace() -> None:
 @click.pass_obj
 def workspace_add(context: Context, slug: str, name: str, as_json: bool) -> None:
     """Create a workspace; SLUG is its name in addresses of pages."""
-    show(workspaces.create_workspace(context.database, slug=slug, name=name, now=clock.now()), as_json=as_json)
+    view = workspaces.create_workspace(context.database, slug=slug, name=name, actor=actor(), now=clock.now())
+    show(view, as_json=as_json)
 
 
 @workspace.command("list")
@@ -132,7 +133,9 @@ def workspace_set(context: Context, slug: str, sender_privacy: str, as_json: boo
 @click.pass_obj
 def workspace_add_member(context: Context, slug: str, email: str, role: str, as_json: bool) -> None:
     """Make a person a member, or change their role."""
-    member = members.add_member(context.database, workspace=slug, email=email, role=role, now=clock.now())
+    member = member_changes.add_member(
+        context.database, workspace=slug, email=email, role=role, actor=actor(), now=clock.now()
+    )
     show({"email": member.user.email, "name": member.user.name, "role": member.role}, as_json=as_json)
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from imapclient import IMAPClient
 
 from smailor import log
-from smailor.accounts import app_passwords, members, passwords, workspaces
+from smailor.accounts import app_passwords, member_changes, passwords, workspaces
 from smailor.accounts import service as accounts
 from smailor.accounts.audit import Actor
 from smailor.config import Settings
@@ -159,7 +159,7 @@ def _publish(database: Database, settings: Settings, zones: Path, workspace: str
 
 
 def _add_inbox(database: Database, person: _Person, password: str, now: datetime) -> DemoInbox:
-    members.add_member(database, workspace=person.workspace, email=person.email, role=person.role, now=now)
+    member_changes.add_member(database, workspace=person.workspace, email=person.email, role=person.role, now=now)
     _unless_there(
         lambda: mailboxes.create_inbox(
             database, workspace=person.workspace, address=person.email, name=person.name, reader=person.email, now=now

@@ -1,10 +1,12 @@
 """What service tests have at hand: a workspace with a verified domain and inboxes, made by the services themselves."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlalchemy import event
 
 from smailor.accounts import service as accounts
 from smailor.accounts import workspaces
@@ -63,3 +65,26 @@ def sealer() -> Sealer:
 def house(database: Database, sealer: Sealer, now: datetime) -> House:
     """An empty database to fill."""
     return House(database, sealer, now)
+
+
+@pytest.fixture
+def statements():
+    """Gather what a block says to a database, but for BEGIN, in a list."""
+
+    @contextmanager
+    def gather(database):
+        seen: list[str] = []
+
+        def note(connection, cursor, statement, *rest):
+            del connection, cursor, rest
+            if statement.startswith("BEGIN"):
+                return
+            seen.append(statement)
+
+        event.listen(database.engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(database.engine, "before_cursor_execute", note)
+
+    return gather

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from smailor.accounts import app_passwords, members, service, sessions, workspaces
+from smailor.accounts import app_passwords, member_changes, members, service, sessions, workspaces
 from smailor.accounts.permissions import Role
 from smailor.errors import Conflict, InvalidInput, NotFound
 
@@ -70,8 +70,8 @@ def test_secrets_are_kept_as_digests_only(house):
 def test_members_have_one_role_that_can_change(house):
     house.workspace("acme")
     ada = house.person("ada@analytical.test")
-    members.add_member(house.database, workspace="acme", email=ada.email, role="member", now=house.now)
-    members.add_member(house.database, workspace="acme", email=ada.email, role="admin", now=house.now)
+    member_changes.add_member(house.database, workspace="acme", email=ada.email, role="member", now=house.now)
+    member_changes.add_member(house.database, workspace="acme", email=ada.email, role="admin", now=house.now)
     assert [(m.user.email, m.role) for m in members.list_members(house.database, workspace="acme")] == [
         ("ada@analytical.test", Role.ADMIN)
     ]
@@ -81,9 +81,9 @@ def test_members_have_one_role_that_can_change(house):
 def test_unknown_roles_people_and_workspaces_are_named(house):
     house.workspace("acme")
     with pytest.raises(InvalidInput, match="role"):
-        members.add_member(house.database, workspace="acme", email="a@b.test", role="king", now=house.now)
+        member_changes.add_member(house.database, workspace="acme", email="a@b.test", role="king", now=house.now)
     with pytest.raises(NotFound, match=r"a@b\.test"):
-        members.add_member(house.database, workspace="acme", email="a@b.test", role="owner", now=house.now)
+        member_changes.add_member(house.database, workspace="acme", email="a@b.test", role="owner", now=house.now)
     with pytest.raises(NotFound, match="nowhere"):
         members.list_members(house.database, workspace="nowhere")
 

@@ -11,6 +11,7 @@ from wtforms.validators import InputRequired, Length
 from smailor.accounts import credentials
 from smailor.accounts import profile as use_case
 from smailor.accounts.attempts import Kind
+from smailor.accounts.languages import LANGUAGES
 from smailor.errors import Conflict, InvalidInput, NotFound
 from webui import known_device, people
 from webui.access import fresh, signed_in
@@ -53,7 +54,7 @@ def index() -> Response:
     user = people.current_session().user
     form = ProfileForm(name=user.name, language=user.language)
     if not form.validate_on_submit():
-        return _page("account/index.html", form, code=422 if form.is_submitted() else 200)
+        return _profile(form, code=422 if form.is_submitted() else 200)
     try:
         use_case.change(
             context().database,
@@ -63,7 +64,7 @@ def index() -> Response:
             asked=asked(),
         )
     except InvalidInput as error:
-        return show_beside(error, form, lambda shown, code: _page("account/index.html", shown, code=code))
+        return show_beside(error, form, _profile)
     flash(_("Saved."), "done")
     return redirect(url_for("account.index"))
 
@@ -149,6 +150,10 @@ def confirm_address(token: str) -> Response:
     people.rotate(response)
     known_device.remember(response, view.email)
     return response
+
+
+def _profile(form: ProfileForm, code: int) -> Response:
+    return _page("account/index.html", form, code=code, choices=LANGUAGES)
 
 
 def _page(template: str, form: FlaskForm, *, code: int = 200, **values: object) -> Response:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from smailor.accounts import app_passwords, audit, members
+from smailor.accounts import app_passwords, audit, member_changes
 from smailor.errors import NotFound, TemporaryFailure
 from smailor.sending import subjects, suspension_service
 from smailor.sending.subject import Subject
@@ -135,7 +135,7 @@ def test_who_belongs_to_suspended_workspaces_only_is_out(acme, suspend):
     asked = {"user_id": guest.id, "email": guest.email}
     assert suspension_service.login_suspended(acme.database, **asked) is None
     for workspace in ("acme", "other"):
-        members.add_member(acme.database, workspace=workspace, email=guest.email, role="member", now=acme.now)
+        member_changes.add_member(acme.database, workspace=workspace, email=guest.email, role="member", now=acme.now)
     suspend("acme", Part.LOGIN)
     assert suspension_service.login_suspended(acme.database, **asked) is None
     suspend("other", Part.LOGIN)

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from smailor import config
-from smailor.accounts import members
+from smailor.accounts import member_changes
 from smailor.delivery import Delivery
 from smailor.dns.fake import FakeResolver
 from webui import create_app
@@ -116,6 +116,6 @@ def acme(house):
         ("acme", "reader@acme.test", "read-only"),
         ("other", "owner@other.test", "owner"),
     ):
-        members.add_member(house.database, workspace=workspace, email=email, role=role, now=house.now)
+        member_changes.add_member(house.database, workspace=workspace, email=email, role=role, now=house.now)
     house.inbox("acme", "owner@acme.test", reader="owner@acme.test")
     return house

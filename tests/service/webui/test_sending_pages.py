@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from smailor.accounts import audit, members
+from smailor.accounts import audit, member_changes
 from smailor.accounts import service as accounts
 from smailor.accounts.audit import Actor
 from smailor.sending import limit_service, pause_service, suppression_service, suspension_service, warmup_service
@@ -167,7 +167,9 @@ def test_a_suspended_domain_or_workspace_closes_to_its_people(browser, acme, sub
 def test_whoever_belongs_elsewhere_too_goes_on_there(browser, acme, database):
     acme.person("guest@elsewhere.test")
     for workspace in ("acme", "other"):
-        members.add_member(database, workspace=workspace, email="guest@elsewhere.test", role="owner", now=acme.now)
+        member_changes.add_member(
+            database, workspace=workspace, email="guest@elsewhere.test", role="owner", now=acme.now
+        )
     browser.log_in("guest@elsewhere.test")
     suspend(acme, "acme", Part.LOGIN, reason="unpaid")
     assert "unpaid" in shown(browser.get("/w/acme/domains/"), 403)

@@ -1,10 +1,15 @@
-// Niceties on pages that work without them. One module a concern; each finds its elements and does nothing without.
-import { autogrow, composer } from "./composer.js";
-import { copyButtons, dismissals, menus } from "./small.js";
-import { keys } from "./keys.js";
-import { fitSheet, keepScroll, refreshList } from "./mail.js";
+// Niceties on pages that work without them. One module a concern, fetched only by pages that have what it is about.
+import { copyButtons, dismissals, menus, summaries } from "./small.js";
 import { localTimes } from "./times.js";
 
-for (const start of [localTimes, copyButtons, dismissals, menus, keys, keepScroll, fitSheet, refreshList, autogrow, composer]) {
-  start(document);
+for (const start of [localTimes, copyButtons, dismissals, menus, summaries]) start(document);
+
+const further = [
+  ["a[data-dialog]", () => import("./dialogs.js"), ["dialogs"]],
+  ["[data-key]", () => import("./keys.js"), ["keys"]],
+  ["#list, [data-sheet]", () => import("./mail.js"), ["keepScroll", "fitSheet", "refreshList"]],
+  [".composer", () => import("./composer.js"), ["autogrow", "composer"]],
+];
+for (const [selector, load, names] of further) {
+  if (document.querySelector(selector)) load().then((module) => names.forEach((name) => module[name](document)));
 }

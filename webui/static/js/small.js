@@ -1,4 +1,4 @@
-// Copy buttons, notices that can be dismissed, menus that close.
+// Copy buttons, notices that can be dismissed, menus that close, the list of a form's errors.
 export function copyButtons(root) {
   if (!navigator.clipboard) return;
   for (const button of root.querySelectorAll("[data-copy]")) {
@@ -39,4 +39,9 @@ export function menus(root) {
       open.querySelector("summary").focus();
     }
   });
+}
+
+export function summaries(root) {
+  // After a refusal the list of errors is the first thing that is read.
+  root.querySelector("[data-summary]")?.focus();
 }

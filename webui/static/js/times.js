@@ -1,9 +1,11 @@
-// Times in the reader's own zone and language.
+// Times in the reader's own zone, written as the page's language does: in the reader's own kind of it where that fits.
+const page = document.documentElement.lang || undefined;
+const own = navigator.languages.find((code) => page && code.toLowerCase().startsWith(page)) ?? page;
 const styles = {
-  today: new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" }),
-  year: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short" }),
-  older: new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" }),
-  long: new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" }),
+  today: new Intl.DateTimeFormat(own, { hour: "2-digit", minute: "2-digit" }),
+  year: new Intl.DateTimeFormat(own, { day: "numeric", month: "short" }),
+  older: new Intl.DateTimeFormat(own, { day: "numeric", month: "short", year: "numeric" }),
+  long: new Intl.DateTimeFormat(own, { dateStyle: "full", timeStyle: "short" }),
 };
 
 export function localTimes(root) {

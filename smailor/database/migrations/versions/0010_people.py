@@ -20,6 +20,12 @@ NEW = (
     "domain_admins",
 )
 
+LAST_OWNER = "the last owner of a workspace stays"
+_ALONE = """
+    OLD.role = 'owner' AND EXISTS (SELECT 1 FROM workspaces WHERE id = OLD.workspace_id) AND NOT EXISTS (
+        SELECT 1 FROM members WHERE workspace_id = OLD.workspace_id AND role = 'owner' AND id != OLD.id)"""
+"""An owner goes, the workspace does not go with them, and nobody else owns it."""
+
 
 def _id() -> sa.Column[int]:
     return sa.Column("id", BigInt, primary_key=True)
@@ -56,6 +62,7 @@ def upgrade() -> None:
         _text("device", 200),
     )
     _create_membership_tables()
+    _keep_last_owner(op.get_context().dialect.name)
     _create_login_tables()
     op.create_table(
         "notices",
@@ -105,6 +112,39 @@ def _create_membership_tables() -> None:
         _at("withdrawn_at", required=False),
     )
     op.create_index("ix_invitations_workspace_id", "invitations", ["workspace_id"])
+
+
+def _keep_last_owner(dialect: str) -> None:
+    """Refuse that the last owner vanishes, however it comes about: their person deleted, a program's mistake."""
+    if dialect == "sqlite":
+        for name, change, condition in (
+            ("delete", "DELETE", _ALONE),
+            ("update", "UPDATE OF role, workspace_id, user_id", f"NEW.role != 'owner' AND {_ALONE}"),
+        ):
+            op.execute(
+                sa.text(
+                    f"CREATE TRIGGER members_keep_owner_{name} BEFORE {change} ON members WHEN {condition}"
+                    f" BEGIN SELECT RAISE(ABORT, '{LAST_OWNER}'); END"
+                )
+            )
+        return
+    # The row of the workspace is locked first: of two owners who go at the same time, the second sees the first gone.
+    op.execute(
+        sa.text(
+            "CREATE FUNCTION members_keep_owner() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " IF OLD.role = 'owner' AND (TG_OP = 'DELETE' OR NEW.role != 'owner') THEN"
+            " PERFORM 1 FROM workspaces WHERE id = OLD.workspace_id FOR UPDATE;"
+            f" IF {_ALONE} THEN"
+            f" RAISE EXCEPTION '{LAST_OWNER}' USING ERRCODE = 'integrity_constraint_violation'; END IF; END IF;"
+            " IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW; END $$"
+        )
+    )
+    op.execute(
+        sa.text(
+            "CREATE TRIGGER members_keep_owner BEFORE UPDATE OR DELETE ON members"
+            " FOR EACH ROW EXECUTE FUNCTION members_keep_owner()"
+        )
+    )
 
 
 def _create_login_tables() -> None:
@@ -184,6 +224,12 @@ def downgrade() -> None:
     """Go back: second factors, passkeys and links to providers are gone, everybody logs in anew."""
     for table in NEW:
         op.drop_table(table)
+    if op.get_context().dialect.name == "sqlite":
+        for change in ("delete", "update"):
+            op.execute(sa.text(f"DROP TRIGGER members_keep_owner_{change}"))
+    else:
+        op.execute(sa.text("DROP TRIGGER members_keep_owner ON members"))
+        op.execute(sa.text("DROP FUNCTION members_keep_owner()"))
     _remake_sessions()
     op.drop_index("ix_workspaces_delete_after", "workspaces")
     for table, columns in (

@@ -1,0 +1,342 @@
+"""Use cases around invitations: made, sent again, withdrawn, accepted. Each function owns its transaction.
+
+An invitation is known by the digest of its token, which stands in one letter only. It works once, for seven days, and
+for the address that it was made to. Whether that address has an account is told to nobody: who invites gets the same
+answer, the same list and the same letter either way.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from smailor.accounts import audit, authority, member_changes, passwords
+from smailor.accounts import workspace_letters as words
+from smailor.accounts.authority import By
+from smailor.accounts.models import Invitation, Member, User, Workspace
+from smailor.accounts.permissions import Permission, Role
+from smailor.accounts.posting import Post
+from smailor.accounts.workspaces import workspace_row
+from smailor.address import Address
+from smailor.database.engine import Database
+from smailor.errors import Conflict, InvalidInput, NotFound
+
+LIFETIME = timedelta(days=7)
+DAY = timedelta(days=1)
+LETTERS_A_DAY = 100
+"""Invitations that a workspace makes or sends again in 24 hours: nobody sends mass mail through us this way."""
+LETTERS_A_DAY_TO_ONE = 3
+MAX_OPEN = 200
+MAX_TOKEN = 200
+
+
+@dataclass(frozen=True, slots=True)
+class InvitationView:
+    """An invitation, as those see it who manage the workspace's members.
+
+    Attributes:
+        domains: the domains that they would administer, whatever their role.
+        invited_by: the address of who invited them.
+        created_at: when its letter was posted.
+        expires_at: until when it can be accepted.
+    """
+
+    id: int
+    email: str
+    role: Role
+    domains: tuple[str, ...]
+    invited_by: str
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """An invitation, as the one sees it who holds its token.
+
+    Attributes:
+        workspace: the workspace's slug.
+        name: what people call the workspace.
+        email: the address that it was made to.
+    """
+
+    workspace: str
+    name: str
+    email: str
+    role: Role
+    invited_by: str
+    expires_at: datetime
+
+
+def invite(
+    database: Database,
+    *,
+    workspace: str,
+    email: str,
+    role: Role,
+    domains: Collection[str] = (),
+    by: By,
+    post: Post,
+    now: datetime,
+) -> InvitationView:
+    """Invite somebody by a letter.
+
+    Args:
+        database: where to.
+        workspace: its slug.
+        email: whom.
+        role: what they would be.
+        domains: what they would administer beside; the caller knows that the workspace has them.
+        by: who invites.
+        post: writes the letter.
+        now: the present moment.
+
+    Raises:
+        InvalidInput: address or domains cannot be used, or too many letters were sent.
+        PermissionDenied: who invites may not, or not with that role.
+        Conflict: they are a member, or have an open invitation.
+        NotFound: no such workspace.
+    """
+    address, wanted = str(Address.parse(email)), member_changes.clean_domains(domains)
+    with database.transaction() as session:
+        place, own = authority.enter(session, workspace, by, Permission.MANAGE_MEMBERS)
+        authority.demand(own, role)
+        member = select(Member.id).join(Member.user).where(Member.workspace_id == place.id, User.email == address)
+        if session.scalar(member) is not None:
+            raise Conflict(f"{address} is a member already")
+        if session.scalar(_open(place, now).where(Invitation.email == address)) is not None:
+            raise Conflict(f"{address} has an open invitation: send it again")
+        _bound(session, place, address, now)
+        row = Invitation(
+            workspace_id=place.id,
+            email=address,
+            role=role,
+            domains=list(wanted),
+            token_sha256="",
+            invited_by=by.actor.name,
+            created_at=now,
+            expires_at=now,
+        )
+        _send(session, place, row, post, now)
+        session.add(row)
+        session.flush()
+        _record(session, by, "invitation.create", place, row, now)
+        return _view(row)
+
+
+def resend(
+    database: Database, *, workspace: str, invitation_id: int, by: By, post: Post, now: datetime
+) -> InvitationView:
+    """Send an open invitation once more, with a new token and new seven days; the old letter's link is dead.
+
+    Raises:
+        NotFound: no such open invitation.
+        PermissionDenied: who asks for it may not, or not with that role.
+        InvalidInput: too many letters were sent.
+    """
+    with database.transaction() as session:
+        place, own = authority.enter(session, workspace, by, Permission.MANAGE_MEMBERS)
+        old = _pending(session, place, invitation_id)
+        authority.demand(own, Role(old.role))
+        _bound(session, place, old.email, now)
+        old.withdrawn_at = now
+        row = Invitation(
+            workspace_id=place.id,
+            email=old.email,
+            role=old.role,
+            domains=old.domains,
+            token_sha256="",
+            invited_by=by.actor.name,
+            created_at=now,
+            expires_at=now,
+        )
+        _send(session, place, row, post, now)
+        session.add(row)
+        session.flush()
+        _record(session, by, "invitation.resend", place, row, now)
+        return _view(row)
+
+
+def withdraw(database: Database, *, workspace: str, invitation_id: int, by: By, now: datetime) -> InvitationView:
+    """Take an invitation back: its link is dead.
+
+    Raises:
+        NotFound: no such open invitation.
+        PermissionDenied: who withdraws it may not, or not one with that role.
+    """
+    with database.transaction() as session:
+        place, own = authority.enter(session, workspace, by, Permission.MANAGE_MEMBERS)
+        row = _pending(session, place, invitation_id)
+        authority.demand(own, Role(row.role))
+        row.withdrawn_at = now
+        _record(session, by, "invitation.withdraw", place, row, now)
+        return _view(row)
+
+
+def list_open(database: Database, *, workspace: str, now: datetime) -> tuple[InvitationView, ...]:
+    """Return the invitations that were neither accepted nor withdrawn and have not been over for a week, newest first.
+
+    Raises:
+        NotFound: no such workspace.
+    """
+    with database.snapshot() as session:
+        place = workspace_row(session, workspace)
+        query = _waiting(place).where(Invitation.expires_at > now - LIFETIME)
+        rows = session.scalars(query.order_by(Invitation.id.desc()).limit(MAX_OPEN))
+        return tuple(_view(row) for row in rows)
+
+
+def look(database: Database, *, token: str, now: datetime) -> Offer:
+    """Return what an invitation offers, without using it up.
+
+    Raises:
+        NotFound: there is none of that token, or it was accepted, withdrawn or is over.
+    """
+    with database.snapshot() as session:
+        row, place = _by_token(session, token, now)
+        return _offer(row, place)
+
+
+def accept(database: Database, *, token: str, user_id: int, by: By, post: Post, now: datetime) -> str:
+    """Become a member by an invitation, which is used up.
+
+    Args:
+        database: where to.
+        token: of the letter.
+        user_id: who is logged in; their verified address is the invited one.
+        by: the same, for the audit trail.
+        post: writes to who invited them.
+        now: the present moment.
+
+    Returns:
+        The workspace's slug. Who is a member already stays what they are.
+
+    Raises:
+        NotFound: there is no such invitation any more, or it was made to somebody else.
+    """
+    with database.transaction() as session:
+        user = session.get(User, user_id)
+        if user is None or user.email_verified_at is None:
+            raise NotFound("there is no such invitation")
+        return accept_in(session, token=token, user=user, by=by, post=post, now=now)
+
+
+def accept_in(session: Session, *, token: str, user: User, by: By, post: Post, now: datetime) -> str:
+    """Become a member by an invitation, within a transaction of this room; the rest as in `accept`."""
+    _, place = _by_token(session, token, now)
+    workspace_row(session, place.slug, locked=True)
+    session.expire_all()
+    row, place = _by_token(session, token, now)  # once more: somebody may have used it up until the lock was ours
+    if row.email != user.email:
+        raise NotFound("there is no such invitation")
+    row.accepted_at = now
+    known = session.scalar(select(Member).where(Member.workspace_id == place.id, Member.user_id == user.id))
+    if known is None:
+        member = Member(workspace_id=place.id, user_id=user.id, role=row.role, created_at=now)
+        session.add(member)
+        session.flush()
+        member_changes.put_domains(session, member, row.domains)
+    _record(session, by, "invitation.accept", place, row, now)
+    inviter = session.scalar(select(User).where(User.email == row.invited_by))
+    if inviter is not None:
+        post.put_in(
+            session,
+            recipient=inviter.email,
+            language=inviter.language,
+            text=words.joined(inviter.language, workspace=place.slug, member=user.email, role=Role(row.role)),
+            now=now,
+            expires_at=now + member_changes.LETTER_LIFETIME,
+        )
+    return place.slug
+
+
+def _send(session: Session, place: Workspace, row: Invitation, post: Post, now: datetime) -> None:
+    """Draw a token, and post the letter that alone has it."""
+    token = passwords.draw_secret()
+    row.token_sha256, row.expires_at = passwords.digest_secret(token), now + LIFETIME
+    inviter = session.scalar(select(User.language).where(User.email == row.invited_by))
+    # In the inviter's language: whether the invited one has an account, and a language, must not show.
+    language = inviter or ""
+    text = words.invitation(
+        language,
+        workspace=place.slug,
+        inviter=row.invited_by,
+        role=Role(row.role),
+        link=f"{post.head.public_url}/invitations/{token}",
+        until=row.expires_at,
+    )
+    post.put_in(session, recipient=row.email, language=language, text=text, now=now, expires_at=row.expires_at)
+
+
+def _bound(session: Session, place: Workspace, address: str, now: datetime) -> None:
+    """Refuse what would make a mail cannon of us; raises InvalidInput."""
+    recent = select(func.count()).where(Invitation.workspace_id == place.id, Invitation.created_at > now - DAY)
+    if (session.scalar(recent.where(Invitation.email == address)) or 0) >= LETTERS_A_DAY_TO_ONE:
+        raise InvalidInput("email", f"at most {LETTERS_A_DAY_TO_ONE} letters a day to one address: try tomorrow")
+    if (session.scalar(recent) or 0) >= LETTERS_A_DAY:
+        raise InvalidInput("email", f"at most {LETTERS_A_DAY} invitations a day: try tomorrow")
+
+
+def _waiting(place: Workspace) -> Select[Invitation]:
+    return select(Invitation).where(
+        Invitation.workspace_id == place.id, Invitation.accepted_at.is_(None), Invitation.withdrawn_at.is_(None)
+    )
+
+
+def _open(place: Workspace, now: datetime) -> Select[Invitation]:
+    return _waiting(place).where(Invitation.expires_at > now)
+
+
+def _pending(session: Session, place: Workspace, invitation_id: int) -> Invitation:
+    """Return an invitation that can be sent again or withdrawn, its time up or not; raises NotFound."""
+    row = session.scalar(_waiting(place).where(Invitation.id == invitation_id))
+    if row is None:
+        raise NotFound(f"{place.slug} has no such open invitation")
+    return row
+
+
+def _by_token(session: Session, token: str, now: datetime) -> tuple[Invitation, Workspace]:
+    if not token or len(token) > MAX_TOKEN:
+        raise NotFound("there is no such invitation")
+    row = session.scalar(
+        select(Invitation).where(
+            Invitation.token_sha256 == passwords.digest_secret(token),
+            Invitation.accepted_at.is_(None),
+            Invitation.withdrawn_at.is_(None),
+            Invitation.expires_at > now,
+        )
+    )
+    if row is None:
+        raise NotFound("there is no such invitation")
+    return row, session.get_one(Workspace, row.workspace_id)
+
+
+def _record(session: Session, by: By, action: str, place: Workspace, row: Invitation, now: datetime) -> None:
+    details = {"role": row.role, "domains": list(row.domains)}
+    on = f"invitation:{row.email}"
+    audit.record_in(session, by.actor, action=action, on=on, workspace=place.slug, details=details, now=now)
+
+
+def _view(row: Invitation) -> InvitationView:
+    return InvitationView(
+        id=row.id,
+        email=row.email,
+        role=Role(row.role),
+        domains=tuple(row.domains),
+        invited_by=row.invited_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+def _offer(row: Invitation, place: Workspace) -> Offer:
+    return Offer(
+        workspace=place.slug,
+        name=place.name,
+        email=row.email,
+        role=Role(row.role),
+        invited_by=row.invited_by,
+        expires_at=row.expires_at,
+    )
