@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 from smailor.address import Address, DomainName
 from smailor.errors import ConfigError, InvalidInput
@@ -280,6 +281,47 @@ class Login:
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """Somebody else whom people may log in by; there is none until one is configured (docs/accounts.md).
+
+    Attributes:
+        kind: `oidc` (any OpenID Connect issuer), `google` or `discord`; the last two are companies outside the EU.
+        client_id: our name there.
+        client_secret: what the provider knows us by.
+        issuer: of `oidc`: its address, exactly as in its discovery document; of the others known.
+        label: what people call it; empty: the section's name.
+        loopback: allow `http://` to this machine: for trying out only.
+    """
+
+    kind: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    issuer: str = ""
+    label: str = ""
+    loopback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Captcha:
+    """What keeps machines from signing up.
+
+    Attributes:
+        kind: `none`, `work` (the browser computes for a second; nobody else is asked) or `turnstile` (Cloudflare, a
+            company outside the EU).
+        site_key: of Turnstile, shown to the browser.
+        secret_key: of Turnstile.
+        origin: where Turnstile's script and verification are.
+        work_bits: of `work`: each further bit doubles what the browser computes.
+    """
+
+    kind: str = "none"
+    site_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    origin: str = "https://challenges.cloudflare.com"
+    work_bits: int = 16
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """The synthetic probe.
 
@@ -319,8 +361,16 @@ class Settings:
     warmup: Warmup = field(default_factory=Warmup)
     anomalies: Anomalies = field(default_factory=Anomalies)
     login: Login = field(default_factory=Login)
+    providers: Mapping[str, Provider] = field(default_factory=dict)
+    captcha: Captcha = field(default_factory=Captcha)
     probe: Probe = field(default_factory=Probe)
     log: Log = field(default_factory=Log)
+
+
+_NAMED: Mapping[str, type] = {"plans": Plan, "providers": Provider}
+"""Sections with a section for each name in them."""
+ISSUERS: Mapping[str, str] = {"google": "https://accounts.google.com", "discord": "https://discord.com"}
+"""Of the providers that are the same for everybody."""
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -356,8 +406,8 @@ def parse_settings(text: str, *, source: str, environ: Mapping[str, str]) -> Set
             raise _error(source, text, "", name, f"unknown section; known are {', '.join(sections)}")
     hints = get_type_hints(Settings)
     values: dict[str, Any] = {
-        name: _named_sections(Plan, name, document.get(name, {}), text, source, environ)
-        if name == "plans"
+        name: _named_sections(_NAMED[name], name, document.get(name, {}), text, source, environ)
+        if name in _NAMED
         else _section(hints[name], name, document.get(name, {}), text, source, environ)
         for name in sections
     }
@@ -372,7 +422,7 @@ def _named_sections(
     """Read `[section.NAME]`, one value of a kind for each name."""
     for name, entry in content.items():
         if not isinstance(entry, dict) or not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,49}", name):
-            raise _error(source, text, section, name, f"expected a table such as [{section}.standard]")
+            raise _error(source, text, section, name, f"expected a table such as [{section}.name]")
     return {name: _section(kind, f"{section}.{name}", entry, text, source, environ) for name, entry in content.items()}
 
 
@@ -445,6 +495,7 @@ def _check(settings: Settings, text: str, source: str) -> None:
     _check_authentication(settings.authentication, refuse)
     _check_sending(settings, refuse)
     _check_letters(settings.login, refuse)
+    _check_login(settings, refuse)
     if settings.log.level not in LEVELS:
         raise refuse("log", "level", f"expected one of {', '.join(LEVELS)}")
     for section, key, least in (
@@ -497,6 +548,53 @@ def _check_sending(settings: Settings, refuse: Callable[[str, str, str], ConfigE
     for key, least in (("times_usual", 1), ("recipients_at_least", 1), ("new_at_least", 1), ("networks", 1)):
         if getattr(settings.anomalies, key) < least:
             raise refuse("anomalies", key, f"must be at least {least}")
+
+
+def _check_login(settings: Settings, refuse: Callable[[str, str, str], ConfigError]) -> None:
+    for name, provider in settings.providers.items():
+        section = f"providers.{name}"
+        if len(name) > 20:
+            raise refuse(section, "kind", "the provider's name has at most 20 characters")
+        if provider.kind not in {"oidc", *ISSUERS}:
+            raise refuse(section, "kind", "expected oidc, google or discord")
+        if provider.kind == "oidc" and not provider.issuer:
+            raise refuse(section, "issuer", "is needed: the issuer's address, such as https://login.example.com")
+        for key in ("client_id", "client_secret"):
+            if not getattr(provider, key):
+                raise refuse(section, key, "is empty")
+        if provider.issuer and not _is_web_address(provider.issuer, loopback=provider.loopback):
+            raise refuse(section, "issuer", "expected https://host/path, without query, fragment and user")
+        if not settings.web.public_url:
+            raise refuse(section, "kind", "needs web.public_url: where the provider sends people back to")
+    _check_captcha(settings.captcha, refuse)
+
+
+def _check_captcha(captcha: Captcha, refuse: Callable[[str, str, str], ConfigError]) -> None:
+    if captcha.kind not in {"none", "work", "turnstile"}:
+        raise refuse("captcha", "kind", "expected none, work or turnstile")
+    if captcha.kind == "turnstile" and not (captcha.site_key and captcha.secret_key):
+        raise refuse("captcha", "secret_key", "turnstile needs site_key and secret_key")
+    if not _is_web_address(captcha.origin, loopback=True) or urlsplit(captcha.origin).path:
+        raise refuse("captcha", "origin", "expected https://host")
+    if not 1 <= captcha.work_bits <= 24:
+        raise refuse("captcha", "work_bits", "expected 1 to 24")
+
+
+def _is_web_address(text: str, *, loopback: bool) -> bool:
+    """Tell whether this is an address that secrets may be sent to: HTTPS, or this machine where that is allowed."""
+    try:
+        url = urlsplit(text)
+        port = url.port  # raises ValueError
+    except ValueError:
+        return False
+    if not url.hostname or url.query or url.fragment or "@" in url.netloc or port == 0 or not text.isascii():
+        return False
+    here = url.hostname in {"127.0.0.1", "::1", "localhost"}
+    return (
+        text.isprintable()
+        and " " not in text
+        and (url.scheme == "https" or (loopback and here and url.scheme == "http"))
+    )
 
 
 def _is_domain(text: str) -> bool:

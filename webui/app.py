@@ -10,6 +10,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from smailor import log
 from smailor.accounts.desk import Desk, breached, letterhead
+from smailor.accounts.providers import Providers
 from smailor.clock import now
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
@@ -21,6 +22,7 @@ from smailor.mailboxes.submission import letter_carrier
 from smailor.sealing import Sealer
 from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, texts
 from webui.account import pages as account
+from webui.account import security_pages as security
 from webui.auth import pages as auth
 from webui.context import Context
 from webui.courier import Courier
@@ -82,11 +84,12 @@ def create_app(
         desk=Desk(letterhead(settings), sealer, breached(settings)),
         courier=Courier(database, sealer, deliver=deliver or letter_carrier(database, settings), clock=clock),
         clock=clock,
+        providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, texts, headers, errors, assets, rendering):
+    for part in (people, access, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
-    for part in (home, auth, account, mail, domains, inboxes, sending):
+    for part in (home, auth, account, security, mail, domains, inboxes, sending):
         app.register_blueprint(part.blueprint)
     return app
 

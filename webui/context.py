@@ -8,6 +8,7 @@ from typing import cast
 from flask import current_app
 
 from smailor.accounts.desk import Desk
+from smailor.accounts.providers import Providers
 from smailor.config import Settings
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
@@ -29,6 +30,7 @@ class Context:
         desk: what letters about accounts are written with, and the passwords that are refused.
         courier: sends letters as soon as they are posted.
         clock: gives the present moment.
+        providers: whom people may log in by.
     """
 
     settings: Settings
@@ -39,6 +41,7 @@ class Context:
     desk: Desk
     courier: Courier
     clock: Callable[[], datetime]
+    providers: Providers
 
 
 def context() -> Context:

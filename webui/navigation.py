@@ -49,6 +49,7 @@ ADMINISTRATION: tuple[Section, ...] = ()
 """Who works in a workspace, and how it is kept."""
 ACCOUNT: tuple[Section, ...] = (
     Section("account.index", _l("Profile"), "account"),
+    Section("security.index", _l("Security"), "shield"),
     Section("account.sessions", _l("Where you are logged in"), "device"),
 )
 """A person's own pages."""

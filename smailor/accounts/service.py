@@ -85,7 +85,8 @@ def verify_password(database: Database, *, email: str, password: str) -> UserVie
         address = ""
     with database.snapshot() as session:
         user = session.scalar(select(User).where(User.email == address))
-        password_hash = user.password_hash if user else _decoy_hash()
+        # Whoever has no password of their own logs in by a provider or a passkey only.
+        password_hash = (user.password_hash if user else "") or _decoy_hash()
         view = user_view(user) if user else None
     return view if passwords.password_matches(password, password_hash) else None
 

@@ -8,6 +8,7 @@ const further = [
   ["a[data-dialog]", () => import("./dialogs.js"), ["dialogs"]],
   ["[data-key]", () => import("./keys.js"), ["keys"]],
   ["#list, [data-sheet]", () => import("./mail.js"), ["keepScroll", "fitSheet", "refreshList"]],
+  ["form[data-passkey]", () => import("./passkey.js"), ["passkeys"]],
   [".composer", () => import("./composer.js"), ["autogrow", "composer"]],
 ];
 for (const [selector, load, names] of further) {
