@@ -106,6 +106,7 @@ class Web:
         mail_hostname: the name expected in that certificate, and shown to people for their mail clients.
         secure_cookies: cookies over HTTPS only; false only for a service tried out on loopback.
         threads: requests served at the same time by one process.
+        queue_file: file into which a timer puts what `postqueue -j` prints, for the operator console; empty: none.
     """
 
     bind: str = "unix:/run/smailor/web.sock"
@@ -116,6 +117,7 @@ class Web:
     mail_hostname: str = ""
     secure_cookies: bool = True
     threads: int = 16
+    queue_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,21 @@ from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
 from smailor.mailboxes.submission import letter_carrier
 from smailor.sealing import Sealer
-from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, texts
+from webui import (
+    access,
+    admin,
+    assets,
+    audit,
+    domains,
+    errors,
+    headers,
+    home,
+    inboxes,
+    people,
+    rendering,
+    sending,
+    texts,
+)
 from webui.account import pages as account
 from webui.account import security_pages as security
 from webui.auth import pages as auth
@@ -87,9 +101,9 @@ def create_app(
         providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, texts, headers, errors, assets, rendering, security):
+    for part in (people, access, admin, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
-    for part in (home, auth, account, security, mail, domains, inboxes, sending):
+    for part in (home, auth, account, security, mail, domains, inboxes, sending, audit, admin):
         app.register_blueprint(part.blueprint)
     return app
 

@@ -14,7 +14,7 @@ from webui.access import public
 
 _FOLDER = Path(__file__).parent / "static"
 _VENDORED = ("open-props/sizes", "open-props/durations")
-_SHEETS = ("tokens", "base", "parts", "pieces", "layout", "mail", "settings")
+_SHEETS = ("tokens", "base", "parts", "pieces", "layout", "mail", "settings", "acting")
 """The style sheets in the order of their layers, sent as one: `app.css`."""
 _TEXTS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 """What is worth sending compressed: it holds no secret, so its length tells nothing."""
