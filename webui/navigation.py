@@ -47,7 +47,11 @@ WORKSPACE = (
 """What a workspace works with."""
 ADMINISTRATION: tuple[Section, ...] = (Section("audit.index", _l("Audit trail"), "history"),)
 """Who works in a workspace, and how it is kept."""
-ACCOUNT: tuple[Section, ...] = (Section("security.index", _l("Security"), "shield"),)
+ACCOUNT: tuple[Section, ...] = (
+    Section("account.index", _l("Profile"), "account"),
+    Section("security.index", _l("Security"), "shield"),
+    Section("account.sessions", _l("Where you are logged in"), "device"),
+)
 """A person's own pages."""
 OPERATOR = (
     Section("admin.index", _l("Workspaces"), "workspace"),

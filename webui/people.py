@@ -18,6 +18,7 @@ from smailor.accounts.sessions import SessionView
 from smailor.accounts.user_view import UserView
 from smailor.sending import suspension_service
 from smailor.sending.suspension import Suspension
+from webui import known_device
 from webui.context import context
 
 
@@ -123,6 +124,7 @@ def log_in(response: Response, user: UserView, *, method: str) -> None:
         now=context().clock(),
     )
     _set_cookie(response, token)
+    known_device.remember(response, user.email)
 
 
 def rotate(response: Response, *, authenticated: str = "") -> None:
