@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from smailor.accounts import letters, notices
 from smailor.accounts.letters import Letterhead
 from smailor.accounts.workspace_letters import Text
-from smailor.config import Settings
 from smailor.sealing import Sealer
 
 
@@ -41,9 +40,3 @@ class Post:
             self.head, recipient=recipient, subject=text.subject, text=text.body, language=language, now=now
         )
         notices.post_in(session, self.sealer, recipient=recipient, message=message, now=now, expires_at=expires_at)
-
-
-def letterhead(settings: Settings) -> Letterhead:
-    """Return under which head this service writes."""
-    service = settings.service
-    return Letterhead(service.name, service.contact, service.contact, settings.web.public_url.rstrip("/"))

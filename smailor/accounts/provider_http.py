@@ -97,11 +97,11 @@ def get_json(url: str, *, bearer: str = "") -> Mapping[str, Any]:
         return as_object(session.get(url, headers=headers, allow_redirects=False))
 
 
-def post_form(url: str, form: Mapping[str, str]) -> Mapping[str, Any]:
-    """Send a form and return the JSON object that comes back; errors as in `get_json`."""
+def post_json(url: str, value: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Send an object and return the JSON object that comes back; errors as in `get_json`."""
     with requests.Session() as session:
         prepare(session)
-        return as_object(session.post(url, data=dict(form), allow_redirects=False))
+        return as_object(session.post(url, json=dict(value), allow_redirects=False))
 
 
 def as_object(response: requests.Response) -> Mapping[str, Any]:

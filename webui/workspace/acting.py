@@ -3,7 +3,7 @@
 from flask_login import current_user
 
 from smailor.accounts.authority import By
-from smailor.accounts.posting import Post, letterhead
+from smailor.accounts.posting import Post
 from webui import people
 from webui.context import context
 
@@ -15,4 +15,5 @@ def by() -> By:
 
 def post() -> Post:
     """Return what writes to people from within a transaction."""
-    return Post(letterhead(context().settings), context().sealer)
+    desk = context().desk
+    return Post(desk.head, desk.sealer)

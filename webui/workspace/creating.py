@@ -53,7 +53,7 @@ def create_workspace() -> Response | Redirect:
 
 def may_create() -> bool:
     """Tell whether who is logged in may open a further workspace."""
-    return bool(current_user.view.operator or False)
+    return bool(current_user.view.operator or context().settings.login.signup)
 
 
 def _open_to_all() -> None:

@@ -13,8 +13,8 @@ from werkzeug.wrappers import Response as Redirect
 from smailor.accounts import invitations, joining
 from smailor.accounts.invitations import Offer
 from smailor.errors import InvalidInput, NotFound
-from webui import people, texts
 from webui.access import memberships, public, signed_in
+from webui.asked import asked
 from webui.context import context
 from webui.texts import sentence
 from webui.workspace.acting import by, post
@@ -66,13 +66,11 @@ def join(token: str) -> Response | Redirect:
         try:
             joining.join(
                 parts.database,
+                parts.desk,
                 token=token,
                 name=form.name.data,
                 password=form.password.data,
-                language=texts.language(),
-                source=people.source(),
-                post=post(),
-                now=parts.clock(),
+                asked=asked(),
             )
         except NotFound:
             return _gone()

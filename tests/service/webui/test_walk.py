@@ -30,11 +30,17 @@ VALUES = {
     "uid": lambda own, used: 1,
     "index": lambda own, used: 0,
     "version": lambda own, used: "x",
+    "kind": lambda own, used: "csv",
 }
 """What a route's argument is: `own` is the workspace in the URL, `used` that whose object stands behind it."""
 
 ENDPOINT_VALUES = {
     ("assets.static", "name"): lambda own, used: "app.css",
+    ("account.revoke_session", "number"): lambda own, used: used.session,
+    **{
+        (f"admin.{view}", "number"): lambda own, used: used.user
+        for view in ("person", "open_person", "act", "lift", "suspend")
+    },
     ("security.unlink", "number"): lambda own, used: used.identity,
     ("security.remove_passkey", "number"): lambda own, used: used.passkey,
     ("security.rename_passkey", "number"): lambda own, used: used.passkey,
@@ -94,11 +100,13 @@ class Walk:
         acme, other = self.world.objects["acme"], self.world.objects["other"]
         pairs = [(acme, acme), (other, other)]
         if "slug" in rule.arguments and rule.arguments - {"slug"}:
-            pairs += [(acme, other), (other, acme)]
+            pairs += [(own, used) for own, used in ((acme, other), (other, acme)) if visitor.workspace == own.slug]
         by_domain = "slug" in rule.arguments and rule.arguments & {"name", "address"}
         for own, used in pairs:
             for domain in (used.domain, used.second) if by_domain or rule.endpoint in FORMS else (used.domain,):
                 path = self._path(rule, method, own, used, domain)
+                if own is not used and path == self._path(rule, method, own, own, own.domain):
+                    continue  # nothing in it stands for an object
                 form = FORMS[rule.endpoint](domain) if method == "POST" and rule.endpoint in FORMS else {}
                 expected = self._expected(rule, visitor, declaration, own, used, domain if by_domain or form else None)
                 yield Step(

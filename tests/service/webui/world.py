@@ -32,6 +32,8 @@ class Objects:
     password: int
     passkey: int
     identity: int
+    user: int
+    session: int
     secret: str
 
 
@@ -73,7 +75,7 @@ class World:
             house.claim(slug, domain)
             house.verify(slug, domain)
         owner = self._person(f"owner@{slug}.test", name)
-        member = member_changes.add_member(house.database, workspace=slug, email=owner.email, role="owner", now=now)
+        member_changes.add_member(house.database, workspace=slug, email=owner.email, role="owner", now=now)
         plain = self._person(f"plain@{slug}.test", name)
         other = member_changes.add_member(house.database, workspace=slug, email=plain.email, role="member", now=now)
         address = f"owner@{slug}.test"
@@ -109,7 +111,7 @@ class World:
             session.add_all([key, identity])
             session.flush()
             keys = (key.id, identity.id)
-        del member
+        sessions.start(house.database, user_id=owner.id, method="password", now=now)
         self.objects[slug] = Objects(
             slug=slug,
             domain=f"{slug}.test",
@@ -121,6 +123,8 @@ class World:
             password=password.view.id,
             passkey=keys[0],
             identity=keys[1],
+            user=owner.id,
+            session=sessions.list_sessions(house.database, user_id=owner.id, now=now)[0].id,
             secret=name,
         )
 

@@ -9,6 +9,7 @@ const further = [
   ["[data-key]", () => import("./keys.js"), ["keys"]],
   ["#list, [data-sheet]", () => import("./mail.js"), ["keepScroll", "fitSheet", "refreshList"]],
   ["form[data-passkey]", () => import("./passkey.js"), ["passkeys"]],
+  ["[data-work]", () => import("./work.js"), ["work"]],
   [".composer", () => import("./composer.js"), ["autogrow", "composer"]],
 ];
 for (const [selector, load, names] of further) {
