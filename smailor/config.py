@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 from urllib.parse import urlsplit
 
-from smailor.address import DomainName
+from smailor.address import Address, DomainName
 from smailor.errors import ConfigError, InvalidInput
 from smailor.log import LEVELS
 
@@ -106,6 +106,8 @@ class Web:
         mail_hostname: the name expected in that certificate, and shown to people for their mail clients.
         secure_cookies: cookies over HTTPS only; false only for a service tried out on loopback.
         threads: requests served at the same time by one process.
+        styleguide: whether /styleguide shows the parts that pages are made of; for development.
+        queue_file: file into which a timer puts what `postqueue -j` prints, for the operator console; empty: none.
     """
 
     bind: str = "unix:/run/smailor/web.sock"
@@ -116,6 +118,8 @@ class Web:
     mail_hostname: str = ""
     secure_cookies: bool = True
     threads: int = 16
+    styleguide: bool = False
+    queue_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +268,23 @@ class Anomalies:
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """How people come to an account, and to a new password.
+
+    Attributes:
+        signup: whether everybody may sign up and open a workspace; otherwise people come by invitation or command.
+        letters_from: the inbox of this service that letters about accounts come from; empty: there are none, and
+            nobody signs up or sets a forgotten password anew by themselves.
+        breached_passwords: file of breached passwords as the downloader of Have I Been Pwned writes it, looked into
+            besides the list that comes with the program; empty: none.
+    """
+
+    signup: bool = False
+    letters_from: str = ""
+    breached_passwords: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """Somebody else whom people may log in by; there is none until one is configured (docs/accounts.md).
 
@@ -343,6 +364,7 @@ class Settings:
     plans: Mapping[str, Plan] = field(default_factory=dict)
     warmup: Warmup = field(default_factory=Warmup)
     anomalies: Anomalies = field(default_factory=Anomalies)
+    login: Login = field(default_factory=Login)
     providers: Mapping[str, Provider] = field(default_factory=dict)
     captcha: Captcha = field(default_factory=Captcha)
     probe: Probe = field(default_factory=Probe)
@@ -476,6 +498,7 @@ def _check(settings: Settings, text: str, source: str) -> None:
         raise refuse("secrets", "sealing_keys", "each is 32 bytes in URL-safe base64 (44 characters)")
     _check_authentication(settings.authentication, refuse)
     _check_sending(settings, refuse)
+    _check_letters(settings.login, refuse)
     _check_login(settings, refuse)
     if settings.log.level not in LEVELS:
         raise refuse("log", "level", f"expected one of {', '.join(LEVELS)}")
@@ -500,6 +523,18 @@ def _check_authentication(authentication: Authentication, refuse: Callable[[str,
             raise refuse("authentication", "known_forwarders", f"{name} is neither a domain name nor a network")
     if authentication.dmarc_reports and "@" not in authentication.dmarc_reports_from:
         raise refuse("authentication", "dmarc_reports_from", "has to be an inbox of this service when reports are sent")
+
+
+def _check_letters(login: Login, refuse: Callable[[str, str, str], ConfigError]) -> None:
+    if login.signup and not login.letters_from:
+        raise refuse("login", "letters_from", "has to be an inbox of this service when people may sign up")
+    if login.letters_from:
+        try:
+            Address.parse(login.letters_from)
+        except InvalidInput as error:
+            raise refuse("login", "letters_from", error.message) from error
+    if login.breached_passwords and not Path(login.breached_passwords).is_file():
+        raise refuse("login", "breached_passwords", f"there is no file {login.breached_passwords}")
 
 
 def _check_sending(settings: Settings, refuse: Callable[[str, str, str], ConfigError]) -> None:

@@ -36,6 +36,7 @@ SIGNED_IN = "signed-in"
 OPERATORS = "operators"
 MEMBERS = "members"
 API = "api"
+NOT_IN_THEIR_NAME = "This is for the person alone: nobody does it in their name."
 _MAIL = frozenset({"home", "mail"})
 """Blueprints whose pages stay open for as long as mail does; all others are settings."""
 
@@ -124,6 +125,8 @@ def fresh(view: Callable[P, R]) -> Callable[P, R | Response]:
 
     @functools.wraps(view)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | Response:
+        if people.acting_as() is not None:
+            raise PermissionDenied(NOT_IN_THEIR_NAME)
         if not people.fresh():
             return _to_confirm()
         return view(*args, **kwargs)

@@ -9,18 +9,38 @@ from flask_wtf.csrf import CSRFProtect
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from smailor import log
+from smailor.accounts.desk import Desk, breached, letterhead
 from smailor.accounts.providers import Providers
 from smailor.clock import now
 from smailor.config import Settings, load_settings
 from smailor.database.engine import Database
+from smailor.delivery import Deliver
 from smailor.dns.answer import DnsClient
 from smailor.dns.cache import AnswerCache
 from smailor.dns.resolver import Resolver
+from smailor.mailboxes.submission import letter_carrier
 from smailor.sealing import Sealer
-from webui import access, assets, domains, errors, headers, home, inboxes, people, rendering, sending, texts
+from webui import (
+    access,
+    admin,
+    assets,
+    audit,
+    domains,
+    errors,
+    headers,
+    home,
+    inboxes,
+    people,
+    rendering,
+    sending,
+    styleguide,
+    texts,
+)
+from webui.account import pages as account
 from webui.account import security_pages as security
 from webui.auth import pages as auth
 from webui.context import Context
+from webui.courier import Courier
 from webui.mail import pages as mail
 from webui.mail.office import PostOffice
 
@@ -35,6 +55,7 @@ def create_app(
     database: Database | None = None,
     resolver: DnsClient | None = None,
     clock: Callable[[], datetime] = now,
+    deliver: Deliver | None = None,
 ) -> Flask:
     """Make the WSGI application.
 
@@ -43,6 +64,7 @@ def create_app(
         database: None: the one of the settings.
         resolver: None: the DNS servers of the settings.
         clock: gives the present moment.
+        deliver: hands letters about accounts over; None: to the submission server of the settings.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -67,20 +89,25 @@ def create_app(
     if settings.web.bind.startswith("unix:"):
         # Behind nginx on a socket that only nginx can reach: its word on the client's address and scheme counts.
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+    sealer = Sealer(settings.secrets.sealing_keys)
     app.extensions["smailor"] = Context(
         settings=settings,
         database=database,
         resolver=resolver or _live_resolver(settings),
-        sealer=Sealer(settings.secrets.sealing_keys),
+        sealer=sealer,
         post_office=PostOffice(settings.web, database, clock=clock),
+        desk=Desk(letterhead(settings), sealer, breached(settings)),
+        courier=Courier(database, sealer, deliver=deliver or letter_carrier(database, settings), clock=clock),
         clock=clock,
         providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, texts, headers, errors, assets, rendering, security):
+    for part in (people, access, admin, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
-    for part in (home, auth, mail, domains, inboxes, sending, security):
+    for part in (home, auth, account, security, mail, domains, inboxes, sending, audit, admin):
         app.register_blueprint(part.blueprint)
+    if settings.web.styleguide:
+        app.register_blueprint(styleguide.blueprint)
     return app
 
 

@@ -7,11 +7,13 @@ from typing import cast
 
 from flask import current_app
 
+from smailor.accounts.desk import Desk
 from smailor.accounts.providers import Providers
 from smailor.config import Settings
 from smailor.database.engine import Database
 from smailor.dns.answer import DnsClient
 from smailor.sealing import Sealer
+from webui.courier import Courier
 from webui.mail.office import PostOffice
 
 
@@ -25,6 +27,8 @@ class Context:
         resolver: asks the DNS.
         sealer: seals DKIM private keys.
         post_office: IMAP and submission.
+        desk: what letters about accounts are written with, and the passwords that are refused.
+        courier: sends letters as soon as they are posted.
         clock: gives the present moment.
         providers: whom people may log in by.
     """
@@ -34,6 +38,8 @@ class Context:
     resolver: DnsClient
     sealer: Sealer
     post_office: PostOffice
+    desk: Desk
+    courier: Courier
     clock: Callable[[], datetime]
     providers: Providers
 

@@ -45,11 +45,22 @@ WORKSPACE = (
     Section("sending.index", _l("Sending"), "sent"),
 )
 """What a workspace works with."""
-ADMINISTRATION: tuple[Section, ...] = ()
+ADMINISTRATION: tuple[Section, ...] = (Section("audit.index", _l("Audit trail"), "history"),)
 """Who works in a workspace, and how it is kept."""
-ACCOUNT: tuple[Section, ...] = (Section("security.index", _l("Security"), "shield"),)
+ACCOUNT: tuple[Section, ...] = (
+    Section("account.index", _l("Profile"), "account"),
+    Section("security.index", _l("Security"), "shield"),
+    Section("account.sessions", _l("Where you are logged in"), "device"),
+)
 """A person's own pages."""
-OPERATOR = (Section("sending.search", _l("Sending"), "gauge"),)
+OPERATOR = (
+    Section("admin.index", _l("Workspaces"), "workspace"),
+    Section("admin.people", _l("People"), "people"),
+    Section("sending.search", _l("Sending"), "gauge"),
+    Section("admin.queue", _l("Queue"), "queue"),
+    Section("admin.health", _l("Health"), "activity"),
+    Section("admin.audit", _l("Audit trail"), "history"),
+)
 """The operator console."""
 
 

@@ -10,21 +10,24 @@ from flask import Flask, Request, g, request
 from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.wrappers import Response
 
-from smailor.accounts import devices, session_rules, sessions
+from smailor.accounts import devices, impersonation, session_rules, sessions
 from smailor.accounts.audit import Actor
+from smailor.accounts.impersonation import ActingAs
 from smailor.accounts.session_rules import Area
 from smailor.accounts.sessions import SessionView
 from smailor.accounts.user_view import UserView
 from smailor.sending import suspension_service
 from smailor.sending.suspension import Suspension
+from webui import known_device
 from webui.context import context
 
 
 class Person(UserMixin):  # type: ignore[misc] # flask-login has no annotations
-    """Flask-Login's user: a UserView."""
+    """Flask-Login's user: a UserView, and the operator who acts in their name, if one does."""
 
-    def __init__(self, view: UserView) -> None:
+    def __init__(self, view: UserView, acting: ActingAs | None = None) -> None:
         self.view = view
+        self.acting = acting
 
     def get_id(self) -> str:
         """The user's number."""
@@ -50,7 +53,17 @@ def _load(incoming: Request) -> Person | None:
     if found is None or suspension_of(found.user) is not None:
         return None
     g.web_session = found
+    if found.user.operator:
+        acting = impersonation.find(context().database, session_id=found.id, now=context().clock())
+        if acting is not None:
+            return Person(acting.user, acting)
     return Person(found.user)
+
+
+def acting_as() -> ActingAs | None:
+    """Return in whose name an operator acts in this request, None where people are who they are."""
+    found: ActingAs | None = current_user.acting if current_user.is_authenticated else None
+    return found
 
 
 def current_session() -> SessionView:
@@ -86,6 +99,9 @@ def source() -> str:
 
 def actor() -> Actor:
     """Who acts in this request, and from where, for the audit trail."""
+    acting = acting_as()
+    if acting is not None:
+        return Actor(acting.actor_name, source())
     return Actor(current_user.view.email if current_user.is_authenticated else "", source())
 
 
@@ -108,6 +124,7 @@ def log_in(response: Response, user: UserView, *, method: str) -> None:
         now=context().clock(),
     )
     _set_cookie(response, token)
+    known_device.remember(response, user.email)
 
 
 def rotate(response: Response, *, authenticated: str = "") -> None:
@@ -151,7 +168,8 @@ def leave_mail(ended: Iterable[SessionView]) -> None:
 
 def session_key() -> str:
     """Return a name for the request's session that is not its secret."""
-    return current_session().key
+    acting = acting_as()
+    return f"{current_session().key}-{acting.id}" if acting else current_session().key
 
 
 def _set_cookie(response: Response, token: str) -> None:

@@ -1,67 +1,152 @@
-"""Slowing down whoever guesses passwords, without a way to lock an owner out.
+"""Slowing down whoever guesses or floods, without a way to lock an owner out.
 
-Failures are counted for a pair of address and source, and for a source alone; never for an address alone, for then
-anybody could lock its owner out from afar. A source is an IPv4 address or an IPv6 /64: one household, not one of its
-2^64 addresses. Failures count for a quarter of an hour.
+What counts against whom (docs/accounts.md):
+
+- a *pair* of address and source, and a *source* alone: an IPv4 address or an IPv6 /64, which is one household and not
+  one of its 2^64 addresses;
+- an *address* from everywhere, far higher: whoever tries one account from ten thousand sources is slowed down, too;
+- a *known device*, one that has logged in to this address before: it has a budget of its own, and none of the three
+  above applies to it. So nobody from afar can keep an owner out of their own browser, whatever they send.
+
+Keys are kept as digests: the table says how often, not who was tried from where.
 """
 
 import hashlib
 import ipaddress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from smailor.accounts.models import LoginAttempt
 from smailor.database.engine import Database
 
-WINDOW = timedelta(minutes=15)
-PER_PAIR = 10
-PER_SOURCE = 50
-"""Failed log-ins within the window after which there is no further one."""
 _IPV6_SITE_BITS = 64
 
 
-def wait_seconds(database: Database, *, address: str, source: str, now: datetime) -> int:
-    """Return for how many seconds this source may not try this address; 0: it may.
+class Kind(StrEnum):
+    """What is tried. Each has budgets of its own."""
+
+    LOGIN = "login"
+    PROVIDER = "provider"
+    """Coming back from a provider of log-ins with what is not believed; the address is the provider's name."""
+    SECOND_FACTOR = "second-factor"
+    SIGN_UP = "sign-up"
+    RESET = "reset"
+    VERIFICATION = "verification"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How often within a while; None: as often as they like.
+
+    Attributes:
+        window: for how long a try counts.
+        pair: of an address from a source; of a known device, too.
+        source: of a source in all.
+        address: of an address from everywhere.
+    """
+
+    window: timedelta
+    pair: int | None
+    source: int | None
+    address: int | None
+
+
+BUDGETS = {
+    Kind.LOGIN: Budget(timedelta(minutes=15), pair=10, source=50, address=100),
+    Kind.PROVIDER: Budget(timedelta(minutes=15), pair=10, source=50, address=None),
+    Kind.SECOND_FACTOR: Budget(timedelta(minutes=15), pair=10, source=50, address=30),
+    # Of these every try counts, and no more letters than that go to an address, whoever asks for them.
+    Kind.SIGN_UP: Budget(timedelta(hours=1), pair=None, source=20, address=3),
+    Kind.RESET: Budget(timedelta(hours=1), pair=None, source=20, address=3),
+    Kind.VERIFICATION: Budget(timedelta(hours=1), pair=10, source=30, address=30),
+}
+WINDOW = BUDGETS[Kind.LOGIN].window
+PER_PAIR = BUDGETS[Kind.LOGIN].pair or 0
+PER_SOURCE = BUDGETS[Kind.LOGIN].source or 0
+PER_ADDRESS = BUDGETS[Kind.LOGIN].address or 0
+_LONGEST = max(budget.window for budget in BUDGETS.values())
+
+
+def wait_seconds(
+    database: Database, *, address: str, source: str, now: datetime, kind: Kind = Kind.LOGIN, device: str = ""
+) -> int:
+    """Return for how many seconds this may not be tried; 0: it may.
 
     Args:
-        database: where failures are counted, over all web hosts.
+        database: where tries are counted, over all web hosts.
         address: the e-mail address tried, as typed.
         source: the client's IP address.
         now: the present moment.
+        kind: what is tried.
+        device: a mark of the browser, if it has logged in to this address before; empty: it has not.
     """
-    pair, alone = _keys(address, source)
-    waits = [0]
     with database.snapshot() as session:
-        for key, most in ((pair, PER_PAIR), (alone, PER_SOURCE)):
-            query = (
-                select(LoginAttempt.failed_at)
-                .where(LoginAttempt.key == key, LoginAttempt.failed_at > now - WINDOW)
-                .order_by(LoginAttempt.failed_at.desc())
-                .limit(most)
-            )
-            failures = session.scalars(query).all()
-            if len(failures) == most:
-                waits.append(int((failures[-1] + WINDOW - now).total_seconds()) + 1)
-    return max(waits)
+        limits = _limits(kind, address, source, device)
+        return max((_wait(session, key, most, BUDGETS[kind].window, now) for key, most in limits.items()), default=0)
 
 
-def note_failure(database: Database, *, address: str, source: str, now: datetime) -> None:
-    """Count a failed log-in, and forget those that count no more; arguments as in `wait_seconds`."""
+def source_wait_seconds(database: Database, *, source: str, now: datetime, kind: Kind) -> int:
+    """Return for how many seconds a source may not try anything of a kind, whatever the address; 0: it may."""
+    most = BUDGETS[kind].source
+    with database.snapshot() as session:
+        key = _digest(f"{kind} source {_site(source)}")
+        return 0 if most is None else _wait(session, key, most, BUDGETS[kind].window, now)
+
+
+def note_failure(
+    database: Database, *, address: str, source: str, now: datetime, kind: Kind = Kind.LOGIN, device: str = ""
+) -> None:
+    """Count a try, and forget those that count no more; arguments as in `wait_seconds`."""
     with database.transaction() as session:
-        session.execute(delete(LoginAttempt).where(LoginAttempt.failed_at <= now - WINDOW))
-        session.add_all(LoginAttempt(key=key, failed_at=now) for key in _keys(address, source))
+        session.execute(delete(LoginAttempt).where(LoginAttempt.failed_at <= now - _LONGEST))
+        session.add_all(LoginAttempt(key=key, failed_at=now) for key in _limits(kind, address, source, device))
 
 
-def forget(database: Database, *, address: str, source: str) -> None:
-    """Forget the failures of a pair, because the right password came; the source's own count stays."""
+def forget(database: Database, *, address: str, source: str, kind: Kind = Kind.LOGIN, device: str = "") -> None:
+    """Forget what was counted for a pair or a known device, because it was right; other counts stay."""
+    key = _device_key(kind, address, device) if device else _pair_key(kind, address, source)
     with database.transaction() as session:
-        session.execute(delete(LoginAttempt).where(LoginAttempt.key == _keys(address, source)[0]))
+        session.execute(delete(LoginAttempt).where(LoginAttempt.key == key))
 
 
-def _keys(address: str, source: str) -> tuple[str, str]:
-    site = _site(source)
-    return _digest(f"pair {address.strip().lower()} {site}"), _digest(f"source {site}")
+def _limits(kind: Kind, address: str, source: str, device: str) -> dict[str, int]:
+    """What counts here, and how much of it is too much."""
+    budget = BUDGETS[kind]
+    if device and budget.pair is not None:
+        return {_device_key(kind, address, device): budget.pair}
+    keys = (
+        (_pair_key(kind, address, source), budget.pair),
+        (_digest(f"{kind} source {_site(source)}"), budget.source),
+        (_digest(f"{kind} address {_same(address)}"), budget.address),
+    )
+    return {key: most for key, most in keys if most is not None}
+
+
+def _wait(session: Session, key: str, most: int, window: timedelta, now: datetime) -> int:
+    query = (
+        select(LoginAttempt.failed_at)
+        .where(LoginAttempt.key == key, LoginAttempt.failed_at > now - window)
+        .order_by(LoginAttempt.failed_at.desc())
+        .limit(most)
+    )
+    tries = session.scalars(query).all()
+    return int((tries[-1] + window - now).total_seconds()) + 1 if len(tries) == most else 0
+
+
+def _pair_key(kind: Kind, address: str, source: str) -> str:
+    return _digest(f"{kind} pair {_same(address)} {_site(source)}")
+
+
+def _device_key(kind: Kind, address: str, device: str) -> str:
+    return _digest(f"{kind} device {_same(address)} {device}")
+
+
+def _same(address: str) -> str:
+    return address.strip().lower()
 
 
 def _site(source: str) -> str:

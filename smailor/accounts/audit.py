@@ -108,6 +108,21 @@ def record_in(  # noqa: PLR0913 - everything that an entry says
     )
 
 
+def record(
+    database: Database,
+    actor: Actor,
+    *,
+    action: str,
+    on: str,
+    now: datetime,
+    workspace: str = "",
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Write down what changes nothing in the database, in a transaction of its own; arguments as in `record_in`."""
+    with database.transaction() as session:
+        record_in(session, actor, action=action, on=on, now=now, workspace=workspace, details=details)
+
+
 def entries(
     database: Database, *, workspace: str | None = None, on: str | None = None, limit: int = 100
 ) -> tuple[Entry, ...]:

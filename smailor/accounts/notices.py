@@ -23,6 +23,8 @@ LEASE = timedelta(minutes=5)
 """A letter that is being sent is nobody else's for this long."""
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=2)
+LASTS = timedelta(days=3)
+"""A letter that only tells of something is tried for this long."""
 BATCH = 100
 """Letters that one run sends at most."""
 
@@ -100,7 +102,9 @@ def send_due(database: Database, sealer: Sealer, *, deliver: Deliver, now: datet
             log.event(_logger, logging.WARNING, None, "notice-refused", notice=notice.id)
             run.refused += 1
         else:
+            # The mail server may be away: the next run goes on, and begins with the others.
             run.waiting += 1
+            break
     return run
 
 

@@ -4,13 +4,15 @@ The database knows the digest of a token only. Each function owns its transactio
 caller's.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from smailor.accounts import passwords, session_rules
+from smailor.accounts import audit, passwords, session_rules
+from smailor.accounts.audit import Actor
 from smailor.accounts.models import User, WebSession
 from smailor.accounts.session_rules import Area, Times
 from smailor.accounts.user_view import UserView, user_view
@@ -95,6 +97,8 @@ def start_in(session: Session, *, user_id: int, method: str, source: str, device
             device=device[:200],
         )
     )
+    email = session.get_one(User, user_id).email
+    _audit_in(session, email, source, "session.start", {"method": method, "device": device}, now)
     return token
 
 
@@ -177,8 +181,15 @@ def list_sessions(database: Database, *, user_id: int, now: datetime) -> tuple[S
     return tuple(view for view in views if session_rules.alive(view.times, now))
 
 
-def revoke(database: Database, *, user_id: int, session_id: int) -> SessionView:
+def revoke(database: Database, *, user_id: int, session_id: int, source: str = "", now: datetime) -> SessionView:
     """End one session of a person; return what it was, so that its mail connections can be closed.
+
+    Args:
+        database: where it is.
+        user_id: whose it has to be.
+        session_id: which.
+        source: the client's IP address.
+        now: the present moment.
 
     Raises:
         NotFound: they have no such session.
@@ -189,19 +200,27 @@ def revoke(database: Database, *, user_id: int, session_id: int) -> SessionView:
             raise NotFound("there is no such session")
         view = _view(row, row.user)
         session.execute(delete(WebSession).where(WebSession.id == session_id))
+        _audit_in(session, view.user.email, source, "session.revoke", {"device": view.device, "from": view.source}, now)
         return view
 
 
-def end_others(database: Database, *, user_id: int, keep: int | None) -> tuple[SessionView, ...]:
+def end_others(
+    database: Database, *, user_id: int, keep: int | None, source: str = "", now: datetime
+) -> tuple[SessionView, ...]:
     """End a person's sessions but one; return what they were.
 
     Args:
         database: where to.
         user_id: whose.
         keep: the session that stays; None: none.
+        source: the client's IP address.
+        now: the present moment.
     """
     with database.transaction() as session:
-        return end_others_in(session, user_id=user_id, keep=keep)
+        ended = end_others_in(session, user_id=user_id, keep=keep)
+        email = session.get_one(User, user_id).email
+        _audit_in(session, email, source, "session.revoke-others", {"ended": len(ended)}, now)
+        return ended
 
 
 def end_others_in(session: Session, *, user_id: int, keep: int | None) -> tuple[SessionView, ...]:
@@ -228,6 +247,13 @@ def prune(database: Database, *, now: datetime) -> int:
     over = delete(WebSession).where((WebSession.expires_at <= now) | (WebSession.last_used_at <= unused_since))
     with database.transaction() as session:
         return len(session.scalars(over.returning(WebSession.id)).all())
+
+
+def _audit_in(
+    session: Session, email: str, source: str, action: str, details: Mapping[str, object], now: datetime
+) -> None:
+    actor = Actor(email, source)
+    audit.record_in(session, actor, action=action, on=f"account:{email}", details=details, now=now)
 
 
 def _view(row: WebSession, user: User) -> SessionView:

@@ -7,25 +7,37 @@ from datetime import datetime
 import click
 
 from smailor import clock
-from smailor.accounts import app_passwords, sessions
+from smailor.accounts import app_passwords, one_time, sessions, signup
+from smailor.accounts import notices as account_letters
 from smailor.authentication import record_service, report_service
 from smailor.authentication.reports import Reporter
 from smailor.cli import probe
 from smailor.cli.context import Context
 from smailor.cli.notice import put_into_inbox
 from smailor.cli.output import json_option, show
-from smailor.mailboxes.submission import hand_over
+from smailor.mailboxes.submission import hand_over, letter_carrier
 from smailor.sending import anomalies, limit_service, notices, plans, warmup_service, watch_service
 from smailor.sending.warmup import Thresholds
 
 
 def prune_tokens(context: Context) -> dict[str, int]:
-    """Delete web sessions and web tokens that have run out."""
+    """Delete web sessions, web tokens and links that have run out, and sign-ups that came to nothing."""
     now = clock.now()
     return {
+        "links": one_time.prune(context.database, now=now),
+        "sign_ups": signup.prune(context.database, now=now),
         "web_sessions": sessions.prune(context.database, now=now),
         "web_tokens": app_passwords.prune_expired(context.database, now=now),
     }
+
+
+def send_notices(context: Context) -> dict[str, int]:
+    """Send the letters about accounts that wait. For every minute: the web sends them at once, this catches up."""
+    deliver = letter_carrier(context.database, context.settings)
+    if deliver is None:
+        return {"enabled": 0}
+    run = account_letters.send_due(context.database, context.sealer, deliver=deliver, now=clock.now())
+    return {"enabled": 1, **asdict(run)}
 
 
 def dmarc_reports(context: Context) -> dict[str, int]:
@@ -110,6 +122,7 @@ def probe_mail(context: Context) -> dict[str, int]:
 
 JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
     "dmarc-reports": dmarc_reports,
+    "notices": send_notices,
     "probe": probe_mail,
     "prune-sending": prune_sending,
     "prune-tokens": prune_tokens,

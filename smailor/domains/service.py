@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -106,6 +106,13 @@ def domains_in(session: Session, ids: Sequence[int]) -> dict[int, DomainView]:
     """Return these domains by id, within a transaction of a room above."""
     query = select(Domain).options(selectinload(Domain.dkim_keys)).where(Domain.id.in_(ids))
     return {view.id: view for view in _views(session, query)}
+
+
+def count_domains(database: Database, *, among: Sequence[int]) -> dict[int, int]:
+    """Return how many domains these workspaces have, by their numbers; one that has none is left out."""
+    query = select(Domain.workspace_id, func.count()).where(Domain.workspace_id.in_(among))
+    with database.snapshot() as session:
+        return {row[0]: row[1] for row in session.execute(query.group_by(Domain.workspace_id))}
 
 
 def get_domain(database: Database, *, workspace: str, name: str) -> DomainView:

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from smailor import clock, log
 from smailor.accounts import app_passwords
-from smailor.config import Web
+from smailor.config import Settings, Web
 from smailor.database.engine import Database
-from smailor.delivery import Delivery
+from smailor.delivery import Deliver, Delivery
 
 TIMEOUT_SECONDS = 30.0
 TOKEN_LIFETIME = timedelta(minutes=1)
@@ -70,6 +70,14 @@ def hand_over(database: Database, web: Web, login: str, recipient: str, message:
         # Also our own server's refusal of the login or sender, which no other message would fare better with.
         _tell(f"{type(error).__name__}: {error}")
         return Delivery.UNKNOWN if given else Delivery.LATER
+
+
+def letter_carrier(database: Database, settings: Settings) -> Deliver | None:
+    """Return what hands over the letters of this service about accounts; None: it writes none."""
+    sender = settings.login.letters_from
+    if not sender:
+        return None
+    return lambda recipient, message: hand_over(database, settings.web, sender, recipient, message)
 
 
 def _expect(answer: tuple[int, bytes]) -> None:

@@ -66,7 +66,7 @@ def suspend(
             details={"parts": sorted(parts)},
             now=now,
         )
-        return _view(row)
+        return view(row)
 
 
 def lift(database: Database, *, subject: Subject, reason: str, actor: Actor, now: datetime) -> int:
@@ -104,7 +104,7 @@ def list_suspensions(database: Database, *, workspace: str | None = None) -> tup
     """Return the suspensions in force, of everybody or of one workspace with its domains and accounts."""
     with database.snapshot() as session:
         rows = session.scalars(select(Row).where(Row.lifted_at.is_(None)).order_by(Row.since, Row.id)).all()
-        found = [_view(row) for row in rows]
+        found = [view(row) for row in rows]
         if workspace is None:
             return tuple(found)
         domains = set(subjects.domains_in(session, workspace))
@@ -178,10 +178,11 @@ def _about(session: Session, address: str) -> set[Subject]:
 def _open(session: Session, about: set[Subject]) -> list[Suspension]:
     names = [subject.name for subject in about]
     rows = session.scalars(select(Row).where(Row.lifted_at.is_(None), Row.subject.in_(names)))
-    return [view for view in map(_view, rows) if view.subject in about]
+    return [entry for entry in map(view, rows) if entry.subject in about]
 
 
-def _view(row: Row) -> Suspension:
+def view(row: Row) -> Suspension:
+    """Return a row as others see it."""
     chosen = (
         (Part.SENDING, row.stops_sending),
         (Part.RECEIVING, row.stops_receiving),

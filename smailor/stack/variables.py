@@ -88,6 +88,7 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_web_mail_hostname": MAIL_NAME,
         # Plain HTTP on loopback: a browser would not send secure cookies back.
         "smailor_web_secure_cookies": False,
+        "smailor_web_styleguide": True,
         "smailor_doveadm_url": f"http://{ports.at('doveadm')}/doveadm/v1",
         "smailor_doveadm_api_key": wishes.secrets.doveadm_api_key,
         "smailor_signing_socket": f"unix:{layout.socket('signing')}",

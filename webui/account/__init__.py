@@ -1,1 +1,1 @@
-"""A person's own account."""
+"""A person's own pages: what they say of themselves, how they log in, where they are logged in."""

@@ -9,12 +9,13 @@ from werkzeug.wrappers import Response
 from wtforms import PasswordField
 from wtforms.validators import InputRequired, Length
 
-from smailor.accounts import attempts
 from smailor.accounts import service as accounts
+from smailor.accounts.attempts import Kind
 from webui import people
 from webui.access import public, to_login
 from webui.auth.finishing import confirmed
-from webui.auth.views import blueprint, too_many
+from webui.auth.throttle import Throttle, too_many
+from webui.auth.views import blueprint
 from webui.context import context
 
 
@@ -33,15 +34,15 @@ def confirm() -> Response:
     form = ConfirmForm()
     if not form.validate_on_submit():
         return _page(form, code=422 if form.is_submitted() else 200)
-    database, now, user = context().database, context().clock(), people.current_session().user
-    who = {"address": user.email, "source": people.source()}
-    wait = attempts.wait_seconds(database, now=now, **who)
+    user = people.current_session().user
+    throttle = Throttle(Kind.LOGIN, user.email)
+    wait = throttle.wait()
     if wait:
         return _page(form, problem=too_many(wait), code=429, wait=wait)
-    if accounts.verify_password(database, email=user.email, password=form.password.data) is None:
-        attempts.note_failure(database, now=now, **who)
+    if accounts.verify_password(context().database, email=user.email, password=form.password.data) is None:
+        throttle.failed()
         return _page(form, problem=_("That is not your password."), code=422)
-    attempts.forget(database, **who)
+    throttle.passed()
     return confirmed(method="password")
 
 

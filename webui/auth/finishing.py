@@ -15,6 +15,8 @@ from webui.auth.next_page import next_page as wanted_page
 from webui.auth.next_page import own_path
 from webui.context import context
 
+UNVERIFIED = "unverified"
+"""Where the form cookie keeps who has shown the password of an account that waits for its link."""
 _logger = logging.getLogger(__name__)
 
 
@@ -37,7 +39,8 @@ def finish(user: UserView, *, method: str, second_factor: bool = False, next_pag
         )
         return stop(_("Logging in is suspended"), text, code=403)
     if not user.verified:
-        return stop(_("Look at your mail first"), _("We sent you a letter with a link. Open it to finish."), code=403)
+        session[UNVERIFIED] = (user.id, user.email)
+        return make_response(render_template("auth/unverified.html", address=user.email), 403)
     wanted = own_path(next_page) or wanted_page()
     if not second_factor and factors.needed(context().database, user.id):
         return half_way.to_second_factor(user.id, method=method, next_page=wanted)

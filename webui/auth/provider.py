@@ -14,7 +14,8 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from smailor import log
-from smailor.accounts import attempts, identities
+from smailor.accounts import identities
+from smailor.accounts.attempts import Kind
 from smailor.accounts.id_token import Identity, NotBelieved
 from smailor.accounts.pending import Pending
 from smailor.accounts.providers import Refused
@@ -24,7 +25,8 @@ from webui.access import public, to_login
 from webui.auth import factor_log, half_way
 from webui.auth.finishing import confirmed, finish
 from webui.auth.next_page import own_path
-from webui.auth.views import blueprint, too_many
+from webui.auth.throttle import Throttle, too_many
+from webui.auth.views import blueprint
 from webui.context import context
 
 AWAY = "provider"
@@ -57,7 +59,7 @@ def away(name: str, *, aim: str, user_id: int | None = None) -> Response:
         aim: what for: `login`, `confirm`, `link`.
         user_id: who is logged in; the same has to be when the browser comes back.
     """
-    wait = attempts.wait_seconds(context().database, now=context().clock(), **_tried(name))
+    wait = Throttle(Kind.PROVIDER, name).wait()
     if wait:
         response = factor_log.wrong(too_many(wait), code=429)
         response.headers["Retry-After"] = str(wait)
@@ -93,7 +95,7 @@ def provider_callback(name: str) -> Response:
     except Refused as error:
         return _refused(name, str(error), user_id=kept.user_id, said=_("You did not agree there, so nothing was done."))
     except NotBelieved as error:
-        attempts.note_failure(context().database, now=context().clock(), **_tried(name))
+        Throttle(Kind.PROVIDER, name).failed()
         return _refused(name, str(error), user_id=kept.user_id)
     except TemporaryFailure as error:
         return _silent(name, str(error))
@@ -191,10 +193,6 @@ def _answer() -> Mapping[str, str]:
 def _callback(name: str) -> str:
     """Our address for one provider: each has its own, so that an answer cannot be taken for another one's."""
     return context().settings.web.public_url.rstrip("/") + url_for("auth.provider_callback", name=name)
-
-
-def _tried(name: str) -> dict[str, str]:
-    return {"address": f"provider {name}", "source": people.source()}
 
 
 def _refused(name: str, reason: str, *, user_id: int | None = None, said: str = "") -> Response:

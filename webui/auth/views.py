@@ -12,11 +12,12 @@ from wtforms import EmailField, PasswordField
 from wtforms.validators import InputRequired, Length
 
 from smailor import log
-from smailor.accounts import attempts
 from smailor.accounts import service as accounts
+from smailor.accounts.attempts import Kind
 from webui import people
 from webui.access import public
 from webui.auth.finishing import finish
+from webui.auth.throttle import Throttle, too_many
 from webui.context import context
 
 blueprint = Blueprint("auth", __name__)
@@ -39,17 +40,16 @@ def login() -> Response:
     form = LoginForm()
     if not form.validate_on_submit():
         return _page(form)
-    database, now = context().database, context().clock()
-    who = {"address": form.email.data, "source": people.source()}
-    wait = attempts.wait_seconds(database, now=now, **who)
+    throttle = Throttle(Kind.LOGIN, form.email.data)
+    wait = throttle.wait()
     if wait:
         return _page(form, problem=too_many(wait), code=429, wait=wait)
-    user = accounts.verify_password(database, email=form.email.data, password=form.password.data)
+    user = accounts.verify_password(context().database, email=form.email.data, password=form.password.data)
     if user is None:
-        attempts.note_failure(database, now=now, **who)
+        throttle.failed()
         log.event(_logger, logging.INFO, None, "login-failed", source=people.source())
         return _page(form, problem=_("Address and password do not belong together."))
-    attempts.forget(database, **who)
+    throttle.passed()
     return finish(user, method="password")
 
 
@@ -63,15 +63,12 @@ def logout() -> Response:
     return response
 
 
-def too_many(wait_seconds: int) -> str:
-    """Return what somebody is told who tried too often."""
-    return str(
-        _("Too many attempts from your network. Try again in %(minutes)s minutes.", minutes=-(-wait_seconds // 60))
-    )
-
-
 def _page(form: LoginForm, *, problem: str = "", code: int = 200, wait: int = 0) -> Response:
-    response = make_response(render_template("auth/login.html", form=form, problem=problem), code)
+    login = context().settings.login
+    page = render_template(
+        "auth/login.html", form=form, problem=problem, letters=bool(login.letters_from), signup_open=login.signup
+    )
+    response = make_response(page, code)
     if wait:
         response.headers["Retry-After"] = str(wait)
     return response

@@ -7,6 +7,7 @@ from typing import Any
 from flask import Blueprint
 from flask_login import current_user
 
+from smailor.accounts import openings
 from smailor.errors import PermissionDenied
 from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.service import InboxView
@@ -16,7 +17,7 @@ from webui.context import context
 from webui.mail import folders as folder_rules
 from webui.mail.folders import Folder
 from webui.mail.mailbox import Inbox
-from webui.people import session_key
+from webui.people import acting_as, actor, current_session, session_key
 
 blueprint = Blueprint("mail", __name__)
 
@@ -39,9 +40,29 @@ def inbox_view(address: str) -> InboxView:
 
 @contextmanager
 def opened(inbox: InboxView) -> Iterator[Inbox]:
-    """Lend the inbox's connection for the block; raises TemporaryFailure when the mail server is away."""
+    """Lend the inbox's connection for the block; raises TemporaryFailure when the mail server is away.
+
+    Who opens an inbox that is not their own is written down first: see `smailor.accounts.openings`.
+    """
+    _note(inbox)
     with context().post_office.inbox(session_key(), inbox.address) as connection:
         yield connection
+
+
+def _note(inbox: InboxView) -> None:
+    acting = acting_as()
+    if acting is None and inbox.address == current_user.view.email:
+        return
+    openings.note(
+        context().database,
+        session_id=current_session().id,
+        impersonation_id=acting.id if acting else 0,
+        inbox=inbox.address,
+        workspace=inbox.workspace,
+        actor=actor(),
+        reason=acting.reason if acting else "",
+        now=context().clock(),
+    )
 
 
 def own_inboxes() -> tuple[InboxView, ...]:

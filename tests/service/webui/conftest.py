@@ -1,7 +1,10 @@
 """The web application over a real database, asked by Flask's test client. Its mail servers are away, on purpose."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 from cryptography.fernet import Fernet
@@ -10,6 +13,7 @@ from flask.testing import FlaskClient
 
 from smailor import config
 from smailor.accounts import member_changes
+from smailor.delivery import Delivery
 from smailor.dns.fake import FakeResolver
 from webui import create_app
 
@@ -55,12 +59,37 @@ def settings():
     )
 
 
+class Mailbag:
+    """Takes the letters that the application sends, in place of a submission server."""
+
+    def __init__(self):
+        self.courier = None
+        self._letters = []
+
+    def __call__(self, recipient, message):
+        self._letters.append((recipient, message_from_bytes(message, policy=default)))
+        return Delivery.SENT
+
+    def take(self):
+        """Return what was sent since the last time, as pairs of recipient and message."""
+        self.courier.wait(10)
+        taken, self._letters = self._letters, []
+        return taken
+
+
 @pytest.fixture
-def app(settings, database, resolver, now) -> Flask:
-    app = create_app(settings, database=database, resolver=resolver, clock=lambda: now)
+def mailbag() -> Mailbag:
+    return Mailbag()
+
+
+@pytest.fixture
+def app(settings, database, resolver, now, mailbag) -> Iterator[Flask]:
+    app = create_app(settings, database=database, resolver=resolver, clock=lambda: now, deliver=mailbag)
     app.testing = True
     app.config["PROPAGATE_EXCEPTIONS"] = False  # errors are shown as a person sees them
-    return app
+    mailbag.courier = app.extensions["smailor"].courier
+    yield app
+    mailbag.courier.wait(10)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from smailor.accounts.permissions import Permission
 from webui import access, headers
 
 VALUES = {"slug": "acme", "name": "acme.test", "address": "owner@acme.test", "folder": "INBOX", "uid": 1, "index": 0}
-VALUES |= {"number": 1, "version": "x"}
+VALUES |= {"number": 1, "version": "x", "token": "x"}
 KINDS = {access.PUBLIC, access.SIGNED_IN, access.OPERATORS, access.MEMBERS}
 
 
