@@ -47,7 +47,7 @@ def extracted() -> Catalog:
     catalog = Catalog(project="Smailor", charset="utf-8")
     for path in sorted((PROJECT / "webui").rglob("*")):
         method = {".py": "python", ".html": "jinja2"}.get(path.suffix)
-        if method is None or "static" in path.parts:
+        if method is None or {"static", "styleguide"} & set(path.parts):
             continue
         options = {"trimmed": "true", "trim_blocks": "true", "lstrip_blocks": "true", "silent": "false"}
         with path.open("rb") as file:

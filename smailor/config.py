@@ -106,6 +106,7 @@ class Web:
         mail_hostname: the name expected in that certificate, and shown to people for their mail clients.
         secure_cookies: cookies over HTTPS only; false only for a service tried out on loopback.
         threads: requests served at the same time by one process.
+        styleguide: whether /styleguide shows the parts that pages are made of; for development.
         queue_file: file into which a timer puts what `postqueue -j` prints, for the operator console; empty: none.
     """
 
@@ -117,6 +118,7 @@ class Web:
     mail_hostname: str = ""
     secure_cookies: bool = True
     threads: int = 16
+    styleguide: bool = False
     queue_file: str = ""
 
 

@@ -33,6 +33,7 @@ from webui import (
     people,
     rendering,
     sending,
+    styleguide,
     texts,
 )
 from webui.account import pages as account
@@ -105,6 +106,8 @@ def create_app(
         part.init_app(app)
     for part in (home, auth, account, security, mail, domains, inboxes, sending, audit, admin):
         app.register_blueprint(part.blueprint)
+    if settings.web.styleguide:
+        app.register_blueprint(styleguide.blueprint)
     return app
 
 

@@ -3,6 +3,7 @@
 import functools
 import gzip
 import hashlib
+import re
 from pathlib import Path
 from urllib.parse import quote
 
@@ -51,7 +52,7 @@ def init_app(app: Flask) -> None:
             '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>'
         ).format(size, asset("icons.svg"), name)
 
-    app.jinja_env.globals.update(asset=asset, icon=icon)
+    app.jinja_env.globals.update(asset=asset, icon=icon, ICONS=_icons())
 
 
 def _text(name: str, mimetype: str) -> Response:
@@ -81,6 +82,10 @@ def _style_sheet() -> str:
     own = "".join((_FOLDER / "css" / f"{name}.css").read_text("utf-8") for name in _SHEETS)
     # Addresses in the sheets are relative to their own folder, one below the one that the whole is sent from.
     return f"{order}@layer vendored {{{vendored}}}\n{own}".replace("../", "")
+
+
+def _icons() -> list[str]:
+    return re.findall(r'<symbol id="([^"]+)"', (_FOLDER / "icons.svg").read_text("utf-8"))
 
 
 def _version() -> str:

@@ -93,6 +93,7 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_web_secure_cookies": False,
         "smailor_signup": wishes.demo,
         "smailor_letters_from": LETTERS if wishes.demo else "",
+        "smailor_web_styleguide": True,
         "smailor_doveadm_url": f"http://{ports.at('doveadm')}/doveadm/v1",
         "smailor_doveadm_api_key": wishes.secrets.doveadm_api_key,
         "smailor_signing_socket": f"unix:{layout.socket('signing')}",

@@ -1,0 +1,182 @@
+"""Every page, found through the routes: axe has no serious finding, it fits a phone, its own policy is kept.
+
+A page that a new route brings is here by itself, if its address is made of VALUES; else this test says so.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.browser.site import EMAIL, PASSWORD, Site, make_settings, running
+from webui import create_app
+
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
+SCHEMES = ("light", "dark")
+GRAVE = {"serious", "critical"}
+
+VALUES = {"slug": "acme", "name": "acme.test", "address": EMAIL}
+"""What the addresses of pages are made of."""
+FURTHER = {
+    "domains.show": ["/w/acme/domains/analytical.test"],
+    "sending.search": [f"/operator/sending?subject={EMAIL}", "/operator/sending?subject=acme.test"],
+}
+"""More addresses of a page, for its other states."""
+WITH_MAIL = {"mail.folder", "mail.message", "mail.body", "mail.attachment", "mail.source", "mail.compose"}
+"""Pages that need a mail server: test_webmail.py looks at them the same way."""
+NO_PAGES = {
+    "assets.static": "files",
+    "home.health": "text for machines",
+    "home.index": "leads to another page",
+    "domains.zone": "a file",
+    "sending.export": "a file",
+}
+"""Routes that show no page, and why."""
+
+
+def routes() -> list[str]:
+    """The endpoints that answer GET, without a database being asked."""
+    app = create_app(make_settings("sqlite:////nowhere/smailor.db", Fernet.generate_key().decode()))
+    found = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ())}
+    return sorted(found - WITH_MAIL - NO_PAGES.keys())
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+def look(context: BrowserContext) -> Page:
+    """A page whose faults are collected: errors, refusals by the policy."""
+    page = context.new_page()
+    page.faults = []
+    page.on("console", lambda said: page.faults.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    return page
+
+
+@pytest.fixture(scope="session")
+def visitor(chromium: Browser, site: Site) -> Iterator[Page]:
+    """A browser of nobody."""
+    context = chromium.new_context(locale="en")
+    context.add_init_script(path=AXE)
+    yield look(context)
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def owner(chromium: Browser, site: Site) -> Iterator[Page]:
+    """A browser of somebody who may open everything: owner of a workspace, and operator."""
+    context = chromium.new_context(locale="en")
+    context.add_init_script(path=AXE)
+    page = look(context)
+    page.goto(f"{site.url}/login")
+    page.get_by_label("E-mail address").fill(EMAIL)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.wait_for_url(lambda url: not url.endswith("/login"))
+    page.faults.clear()  # log-in leads to mail, whose server is not here
+    yield page
+    context.close()
+
+
+def paths(site: Site, endpoint: str) -> list[str]:
+    """The addresses of a route; fails where VALUES cannot make one."""
+    found = []
+    for rule in site.app.url_map.iter_rules(endpoint):
+        if "GET" not in (rule.methods or ()):
+            continue
+        unknown = set(rule.arguments) - VALUES.keys() - set(rule.defaults or ())
+        assert not unknown or endpoint in FURTHER, f"say in VALUES or FURTHER what {rule} is made of: {unknown}"
+        if not unknown:
+            _, path = rule.build(VALUES, append_unknown=False)
+            found.append(path)
+    return found + FURTHER.get(endpoint, [])
+
+
+def findings(page: Page) -> list[str]:
+    """What axe finds grave, with the elements that it is about."""
+    # Colours glide from one theme to the other: look when they have come to rest.
+    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{finding['id']}: {node['target']} {node['failureSummary']}"
+        for finding in result["violations"]
+        if finding["impact"] in GRAVE
+        for node in finding["nodes"][:5]
+    ]
+
+
+@pytest.mark.parametrize("endpoint", routes())
+def test_a_page_can_be_used_by_everybody(site: Site, visitor: Page, owner: Page, endpoint: str) -> None:
+    for path in paths(site, endpoint):
+        # Pages before log-in are looked at as a visitor, all others as somebody who may open them.
+        answer = visitor.goto(site.url + path)
+        page = visitor
+        if answer is None or visitor.url != site.url + path:
+            page = owner
+            answer = owner.goto(site.url + path)
+        assert answer is not None
+        assert (answer.status, page.url) == (200, site.url + path), f"{path} cannot be reached: say why in NO_PAGES"
+        wrong: list[str] = []
+        for size, viewport in SIZES.items():
+            page.set_viewport_size(viewport)
+            overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            if overflow > 0:
+                wrong.append(f"{size}: scrolls {overflow} px to the side")
+            for scheme in SCHEMES:
+                page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+                wrong += [f"{size}, {scheme}: {finding}" for finding in findings(page)]
+        assert wrong == [], path
+        assert page.locator("h1").count() == 1, path
+        assert page.evaluate("document.documentElement.lang") == "en"
+        assert page.faults == [], path
+
+
+def test_a_cold_page_is_small(chromium: Browser, site: Site, owner: Page) -> None:
+    """At most ten requests and 110 kB, compressed text as browsers ask for it."""
+    context = chromium.new_context(storage_state=owner.context.storage_state())
+    page = context.new_page()
+    session = context.new_cdp_session(page)
+    session.send("Network.enable")
+    sizes: list[float] = []
+    session.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+    page.goto(f"{site.url}/w/acme/inboxes/", wait_until="networkidle")
+    context.close()
+    assert len(sizes) <= 10
+    assert sum(sizes) <= 110_000
+
+
+def test_the_language_is_switched_without_a_script(chromium: Browser, site: Site) -> None:
+    context = chromium.new_context(locale="en", java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site.url}/login")
+    page.get_by_role("button", name="Deutsch").click()
+    assert page.locator("html").get_attribute("lang") == "de"
+    assert page.url == f"{site.url}/login"
+    page.get_by_role("button", name="English").click()
+    assert page.locator("html").get_attribute("lang") == "en"
+    context.close()
+
+
+def test_a_question_is_a_dialog_with_a_script_and_a_page_without(chromium: Browser, site: Site) -> None:
+    page = chromium.new_page()
+    page.goto(f"{site.url}/styleguide")
+    link = page.get_by_role("link", name="Remove…")
+    link.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("heading", name="Remove Grace Hopper?").wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    assert link.evaluate("link => link === document.activeElement")
+    page.close()
+    plain = chromium.new_context(java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(f"{site.url}/styleguide")
+    page.get_by_role("link", name="Remove…").click()
+    assert page.get_by_role("heading", name="Remove Grace Hopper?").is_visible()
+    plain.close()
