@@ -37,6 +37,7 @@ from smailor.sending import plans, warmup_service
 from smailor.sending.warmup_service import Setting
 from smailor.stack.demo_mail import DemoMessage, conversations
 from smailor.stack.internet_zones import replace_file
+from smailor.stack.layout import LETTERS
 
 OPERATOR = "operator@smailor.test"
 LABEL = "Demo"
@@ -82,7 +83,7 @@ class _Person:
     role: str
 
 
-_WORKSPACES = (("analytical", "Analytical Engines"), ("lovelace", "Lovelace & Daughters"))
+_WORKSPACES = (("analytical", "Analytical Engines"), ("lovelace", "Lovelace & Daughters"), ("smailor", "Smailor"))
 _PEOPLE = (
     _Person("ada@analytical.test", "Ada Lovelace", "analytical", "owner"),
     _Person("charles@analytical.test", "Charles Babbage", "analytical", "member"),
@@ -90,7 +91,13 @@ _PEOPLE = (
     _Person("annabella@lovelace.test", "Annabella Byron", "lovelace", "member"),
     _Person("hello@young.test", "Young & Sons", "lovelace", "member"),
 )
-_VERIFIED = (("analytical", "analytical.test"), ("lovelace", "lovelace.test"), ("lovelace", "young.test"))
+_LETTERS_DOMAIN = LETTERS.partition("@")[2]
+_VERIFIED = (
+    ("analytical", "analytical.test"),
+    ("lovelace", "lovelace.test"),
+    ("lovelace", "young.test"),
+    ("smailor", _LETTERS_DOMAIN),
+)
 _YOUNG = "young.test"
 _UNVERIFIED = ("analytical", "unverified.test")
 
@@ -174,6 +181,9 @@ def _add_inbox(database: Database, person: _Person, password: str, now: datetime
 
 def _add_extras(database: Database, now: datetime) -> None:
     workspace, domain = _UNVERIFIED
+    _unless_there(
+        lambda: mailboxes.create_inbox(database, workspace="smailor", address=LETTERS, name="Smailor", now=now)
+    )
     _unless_there(
         lambda: aliases.create_alias(
             database, workspace="analytical", source="info@analytical.test", target="ada@analytical.test", now=now

@@ -19,6 +19,8 @@ SPF_INCLUDE = "_spf.smailor.test"
 SRS_DOMAIN = "srs.smailor.test"
 INTERNET_MX_NAME = "mx.internet.test"
 OPERATOR = "operator@smailor.test"
+LETTERS = f"service@letters.{SERVICE_DOMAIN}"
+"""The demonstration's inbox that letters about accounts come from."""
 
 HYPERSCAN_CACHE = Path("/var/cache/smailor/rspamd")
 """Rspamd's compiled expressions. Building them takes 13 s, so they are shared between run directories and survive them:

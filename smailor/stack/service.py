@@ -169,7 +169,13 @@ class LocalService:
     def _start(self, claim: Claim) -> None:
         layout = self._layout
         url = self._options.database or f"sqlite:///{layout.database_file}"
-        wishes = Wishes(layout, LocalSecrets.load_or_make(layout.root / "secrets.json"), url, self._options.resolver)
+        wishes = Wishes(
+            layout,
+            LocalSecrets.load_or_make(layout.root / "secrets.json"),
+            url,
+            self._options.resolver,
+            self._options.demo,
+        )
         configure(wishes, now=clock.now())
         self._phases["configuration"] = self._elapsed()
         programs = Programs(layout, self._options.resolver)

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 from smailor.stack import machine
 from smailor.stack.layout import (
     HYPERSCAN_CACHE,
+    LETTERS,
     MAIL_NAME,
     MAIL_UID,
     MX_NAME,
@@ -37,12 +38,14 @@ class Wishes:
         secrets: its secrets.
         database_url: where its state is kept.
         resolver: `host:port` of a DNS server to ask instead of the small internet; empty: the small internet.
+        demo: whether the demonstration fills it, which has an inbox that letters about accounts come from.
     """
 
     layout: Layout
     secrets: LocalSecrets
     database_url: str
     resolver: str = ""
+    demo: bool = False
 
     @property
     def dns(self) -> str:
@@ -88,6 +91,8 @@ def _smailor(wishes: Wishes) -> Variables:
         "smailor_web_mail_hostname": MAIL_NAME,
         # Plain HTTP on loopback: a browser would not send secure cookies back.
         "smailor_web_secure_cookies": False,
+        "smailor_signup": wishes.demo,
+        "smailor_letters_from": LETTERS if wishes.demo else "",
         "smailor_web_styleguide": True,
         "smailor_doveadm_url": f"http://{ports.at('doveadm')}/doveadm/v1",
         "smailor_doveadm_api_key": wishes.secrets.doveadm_api_key,
