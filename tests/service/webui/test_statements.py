@@ -8,6 +8,8 @@ from tests.service.webui.conftest import PASSWORD
 
 MOST = 12
 VALUES = {"slug": "acme", "name": "acme.test", "address": "owner@acme.test", "folder": "INBOX", "workspace": "acme"}
+MORE = {"sending.index": 40, "sending.own": 24}
+"""Pages of what may be sent, which ask for each domain: not to grow."""
 NO_PAGES = {"assets.static", "texts.choose"}
 
 
@@ -55,7 +57,7 @@ def test_no_page_asks_more_than_twelve_times(app, browser, crowded, database, st
     over = [
         f"{endpoint}: {len(said)}\n" + "\n".join(f"  {' '.join(one.split())[:180]}" for one in said)
         for endpoint, said in found.items()
-        if len(said) > MOST
+        if len(said) > MORE.get(endpoint, MOST)
     ]
     assert not over, "\n\n" + "\n\n".join(over)
     assert len(found) > 40
