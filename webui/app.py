@@ -30,6 +30,7 @@ from webui import (
     headers,
     home,
     inboxes,
+    numbers,
     people,
     rendering,
     sending,
@@ -102,7 +103,7 @@ def create_app(
         providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, admin, texts, headers, errors, assets, rendering, security):
+    for part in (numbers, people, access, admin, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
     for part in (home, auth, account, security, mail, domains, inboxes, sending, audit, admin):
         app.register_blueprint(part.blueprint)
