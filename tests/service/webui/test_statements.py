@@ -19,9 +19,17 @@ def pages(app):
     for rule in app.url_map.iter_rules():
         if "GET" not in rule.methods or rule.endpoint in NO_PAGES:
             continue
-        numbers = {name for name, kind in rule._converters.items() if type(kind).__name__ == "IntegerConverter"}
-        values = {name: 1 if name in numbers else VALUES.get(name, "x") for name in rule.arguments}
+        values = {name: VALUES.get(name) or _any(kind) for name, kind in rule._converters.items()}
         yield rule.endpoint, adapter.build(rule.endpoint, values, method="GET")
+
+
+def _any(converter):
+    """A value that a page's address can have in this place."""
+    try:
+        converter.to_url("x")
+    except ValueError:
+        return 1
+    return "x"
 
 
 @pytest.fixture
