@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text
+from sqlalchemy import table as tables
 
 from smailor.accounts import app_passwords, audit, deletion, member_changes, members, workspaces
 from smailor.accounts.audit import Actor
@@ -59,7 +60,7 @@ def test_nothing_goes_in_the_grace_period_and_all_of_it_at_its_end(acme, post):
         workspaces.workspace(acme.database, slug="acme")
     with acme.database.snapshot() as session:
         for table in ("workspaces", "members", "domains", "inboxes", "inbox_readers", "app_passwords", "dkim_keys"):
-            assert session.scalar(text("SELECT count(*) FROM {}".format(table))) == 0, table
+            assert session.scalar(select(func.count()).select_from(tables(table))) == 0, table
         assert session.scalar(text("SELECT count(*) FROM users")) == 1, "people stay"
     assert audit.entries(acme.database, workspace="acme")[0].action == "workspace.delete"
     assert [letter["Subject"] for letter in letters_of(acme, OWNER)][-1] == "acme is deleted"
