@@ -45,7 +45,10 @@ WORKSPACE = (
     Section("sending.index", _l("Sending"), "sent"),
 )
 """What a workspace works with."""
-ADMINISTRATION: tuple[Section, ...] = (Section("audit.index", _l("Audit trail"), "history"),)
+ADMINISTRATION: tuple[Section, ...] = (
+    Section("audit.index", _l("Audit trail"), "history"),
+    Section("api_keys.index", _l("API keys"), "api"),
+)
 """Who works in a workspace, and how it is kept."""
 ACCOUNT: tuple[Section, ...] = (
     Section("account.index", _l("Profile"), "account"),
