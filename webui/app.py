@@ -32,6 +32,7 @@ from webui import (
     headers,
     home,
     inboxes,
+    numbers,
     people,
     rendering,
     sending,
@@ -105,7 +106,7 @@ def create_app(
     )
     csrf = CSRFProtect(app)
     csrf.exempt(api.blueprint)  # it knows no cookie: see webui/api/access.py
-    for part in (people, access, admin, texts, headers, errors, assets, rendering, security, api):
+    for part in (numbers, people, access, admin, texts, headers, errors, assets, rendering, security, api):
         part.init_app(app)
     for part in (home, auth, account, security, mail, domains, inboxes, sending, audit, admin, api_keys, api):
         app.register_blueprint(part.blueprint)
