@@ -46,6 +46,7 @@ from webui.context import Context
 from webui.courier import Courier
 from webui.mail import pages as mail
 from webui.mail.office import PostOffice
+from webui.workspace import pages as workspace
 
 MAX_FORM_BYTES = 40 * 1024 * 1024
 """A request's body: attachments (`composing.MAX_ATTACHMENT_BYTES`) and the text beside them."""
@@ -108,7 +109,21 @@ def create_app(
     csrf.exempt(api.blueprint)  # it knows no cookie: see webui/api/access.py
     for part in (numbers, people, access, admin, texts, headers, errors, assets, rendering, security, api):
         part.init_app(app)
-    for part in (home, auth, account, security, mail, domains, inboxes, sending, audit, admin, api_keys, api):
+    for part in (
+        home,
+        auth,
+        account,
+        security,
+        mail,
+        workspace,
+        domains,
+        inboxes,
+        sending,
+        audit,
+        admin,
+        api_keys,
+        api,
+    ):
         app.register_blueprint(part.blueprint)
     if settings.web.styleguide:
         app.register_blueprint(styleguide.blueprint)

@@ -46,6 +46,8 @@ WORKSPACE = (
 )
 """What a workspace works with."""
 ADMINISTRATION: tuple[Section, ...] = (
+    Section("workspace.members", _l("Members"), "people"),
+    Section("workspace.show", _l("Workspace"), "settings"),
     Section("audit.index", _l("Audit trail"), "history"),
     Section("api_keys.index", _l("API keys"), "api"),
 )

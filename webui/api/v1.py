@@ -15,6 +15,8 @@ from smailor.accounts.posting import Post
 from smailor.accounts.workspaces import WorkspaceView
 from smailor.domains import service as domains
 from smailor.errors import InvalidInput
+from smailor.mailboxes import departures
+from smailor.mailboxes.dovecot import end_connections
 from webui.api import shapes
 from webui.api.access import by, caller
 from webui.api.operations import Call, operation
@@ -75,6 +77,21 @@ def change_member(call: Call) -> shapes.Member:
         now=context().clock(),
     )
     return _member(changed)
+
+
+@operation("DELETE", f"{MEMBERS}/<int:member_id>", Permission.MANAGE_MEMBERS)
+def remove_member(call: Call) -> None:
+    """Take a member out of the workspace and its inboxes."""
+    gone = departures.remove(
+        context().database,
+        workspace=_slug(),
+        member_id=_number(call, "member_id"),
+        by=by(),
+        post=_post(),
+        now=context().clock(),
+    )
+    for address in gone.closed:
+        end_connections(context().settings.dovecot, login=address)
 
 
 @operation("GET", INVITATIONS, Permission.MANAGE_MEMBERS, answer=shapes.InvitationList)

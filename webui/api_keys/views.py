@@ -16,7 +16,7 @@ from smailor.accounts import api_keys
 from smailor.accounts.api_keys import SCOPES, NewApiKey
 from smailor.accounts.authority import By
 from smailor.accounts.permissions import Permission
-from smailor.errors import InvalidInput, NotFound
+from smailor.errors import InvalidInput
 from webui.access import fresh, may, requires
 from webui.context import context
 from webui.people import actor
@@ -81,11 +81,8 @@ def create(slug: str) -> Response:
 @fresh
 def revoke(slug: str, number: int) -> Redirect:
     """Revoke a key: the program that uses it is out at its next call."""
-    try:
-        api_keys.revoke(context().database, workspace=slug, key_id=number, by=_by(), now=context().clock())
-        flash(_("Revoked. That key opens nothing any more."), "done")
-    except NotFound:
-        flash(_("That key was gone already."), "info")
+    api_keys.revoke(context().database, workspace=slug, key_id=number, by=_by(), now=context().clock())
+    flash(_("Revoked. That key opens nothing any more."), "done")
     return redirect(url_for("api_keys.index", slug=slug))
 
 

@@ -192,6 +192,15 @@ def test_a_members_role_is_changed_and_both_names_are_written_down(acme, program
     )
 
 
+def test_a_member_is_taken_out(acme, program):
+    number = member_id(program, "reader@acme.test")
+    assert program("DELETE", f"/workspaces/acme/members/{number}").status_code == 204
+    assert is_problem(program.get(f"/workspaces/acme/members/{number}"), 404, "not-found")
+    assert is_problem(program("DELETE", f"/workspaces/acme/members/{number}"), 404, "not-found")
+    last = member_id(program, "owner@acme.test")
+    assert is_problem(program("DELETE", f"/workspaces/acme/members/{last}"), 409, "conflict")
+
+
 def test_the_last_owner_stays(program):
     number = member_id(program, "owner@acme.test")
     assert is_problem(program("PATCH", f"/workspaces/acme/members/{number}", json={"role": "member"}), 409, "conflict")
