@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from smailor import config
-from smailor.accounts import app_passwords, members, workspaces
+from smailor.accounts import app_passwords, member_changes, workspaces
 from smailor.accounts import service as accounts
 from smailor.database import schema
 from smailor.database.engine import Database
@@ -91,7 +91,7 @@ def fill(database: Database, sealer: Sealer, now: datetime) -> None:
         ("acme", "cb@acme.test", "read-only"),
         ("loom", EMAIL, "admin"),
     ):
-        members.add_member(database, workspace=slug, email=email, role=role, now=now)
+        member_changes.add_member(database, workspace=slug, email=email, role=role, now=now)
     for slug, name in (("acme", "acme.test"), ("acme", "analytical.test"), ("loom", "loom.test")):
         domain = domains.add_domain(database, workspace=slug, name=name, sealer=sealer, now=now)
         proof = {(f"_smailor-challenge.{name}", "TXT"): [f"smailor-verify={domain.verification_token}"]}
