@@ -24,7 +24,7 @@ from smailor.accounts.session_rules import Area
 from smailor.address import DomainName
 from smailor.errors import InvalidInput, PermissionDenied
 from smailor.sending import suspension_service
-from smailor.sending.suspension import Part
+from smailor.sending.suspension import Part, Suspension
 from webui import people
 from webui.context import context
 
@@ -155,11 +155,18 @@ def refuse_suspended(slug: str) -> None:
     """
     if current_user.view.operator:
         return
-    database = context().database
-    found = suspension_service.workspace_suspended(database, workspace=slug, part=Part.LOGIN)
+    found = _suspended(slug)
     if found is not None:
         contact = context().settings.service.contact
         raise PermissionDenied(f"This workspace is suspended ({found.reason}). Write to {contact}.")
+
+
+def _suspended(slug: str) -> Suspension | None:
+    """What keeps people from logging in to a workspace, known since the request began where it is one of theirs."""
+    if "standing" in g and any(entry.workspace.slug == slug for entry in memberships()):
+        found: Suspension | None = g.standing.places.get(slug)
+        return found
+    return suspension_service.workspace_suspended(context().database, workspace=slug, part=Part.LOGIN)
 
 
 def memberships() -> tuple[Membership, ...]:

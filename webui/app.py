@@ -30,6 +30,7 @@ from webui import (
     headers,
     home,
     inboxes,
+    numbers,
     people,
     rendering,
     sending,
@@ -43,6 +44,7 @@ from webui.context import Context
 from webui.courier import Courier
 from webui.mail import pages as mail
 from webui.mail.office import PostOffice
+from webui.workspace import pages as workspace
 
 MAX_FORM_BYTES = 40 * 1024 * 1024
 """A request's body: attachments (`composing.MAX_ATTACHMENT_BYTES`) and the text beside them."""
@@ -102,9 +104,9 @@ def create_app(
         providers=Providers(settings.providers),
     )
     CSRFProtect(app)
-    for part in (people, access, admin, texts, headers, errors, assets, rendering, security):
+    for part in (numbers, people, access, admin, texts, headers, errors, assets, rendering, security):
         part.init_app(app)
-    for part in (home, auth, account, security, mail, domains, inboxes, sending, audit, admin):
+    for part in (home, auth, account, security, mail, workspace, domains, inboxes, sending, audit, admin):
         app.register_blueprint(part.blueprint)
     if settings.web.styleguide:
         app.register_blueprint(styleguide.blueprint)

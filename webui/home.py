@@ -4,8 +4,8 @@ from flask import Blueprint, redirect, render_template, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from smailor.accounts.permissions import Permission
 from smailor.mailboxes import service as mailboxes
+from webui import navigation
 from webui.access import memberships, public, signed_in
 from webui.context import context
 
@@ -21,8 +21,8 @@ def index() -> Response | str:
         own = next((inbox for inbox in inboxes if inbox.address == current_user.view.email), inboxes[0])
         return redirect(url_for("mail.folder", address=own.address, folder="INBOX"))
     for membership in memberships():
-        if membership.may_somewhere(Permission.VIEW_DOMAINS):
-            return redirect(url_for("domains.index", slug=membership.workspace.slug))
+        if url := navigation.workspace_url(membership):
+            return redirect(url)
     return render_template("welcome.html")
 
 

@@ -45,7 +45,11 @@ WORKSPACE = (
     Section("sending.index", _l("Sending"), "sent"),
 )
 """What a workspace works with."""
-ADMINISTRATION: tuple[Section, ...] = (Section("audit.index", _l("Audit trail"), "history"),)
+ADMINISTRATION: tuple[Section, ...] = (
+    Section("workspace.members", _l("Members"), "people"),
+    Section("workspace.show", _l("Workspace"), "settings"),
+    Section("audit.index", _l("Audit trail"), "history"),
+)
 """Who works in a workspace, and how it is kept."""
 ACCOUNT: tuple[Section, ...] = (
     Section("account.index", _l("Profile"), "account"),

@@ -10,7 +10,7 @@ from flask import Flask, Request, g, request
 from flask_login import LoginManager, UserMixin, current_user
 from werkzeug.wrappers import Response
 
-from smailor.accounts import devices, impersonation, session_rules, sessions
+from smailor.accounts import devices, impersonation, members, session_rules, sessions
 from smailor.accounts.audit import Actor
 from smailor.accounts.impersonation import ActingAs
 from smailor.accounts.session_rules import Area
@@ -50,8 +50,15 @@ def cookie_name() -> str:
 
 def _load(incoming: Request) -> Person | None:
     found = sessions.find(context().database, token=incoming.cookies.get(cookie_name(), ""), now=context().clock())
-    if found is None or suspension_of(found.user) is not None:
+    if found is None:
         return None
+    if not found.user.operator:
+        # Asked here, once a request, also for the menus and for `access`.
+        g.memberships = members.memberships(context().database, user_id=found.user.id)
+        slugs = [membership.workspace.slug for membership in g.memberships]
+        g.standing = suspension_service.standing(context().database, email=found.user.email, workspaces=slugs)
+        if g.standing.login is not None:
+            return None
     g.web_session = found
     if found.user.operator:
         acting = impersonation.find(context().database, session_id=found.id, now=context().clock())

@@ -27,6 +27,7 @@ def init_app(app: Flask) -> None:
         size=size,
         number=format_decimal,
         moment=moment,
+        day=day,
         long_moment=long_moment,
         initials=initials,
         hue=hue,
@@ -75,6 +76,11 @@ def moment(when: datetime | None) -> Markup:
     else:
         text = format_date(when, "d MMM" if when.year == today.year else "d MMM y")
     return Markup('<time datetime="{}" data-style="short">{}</time>').format(_iso(when), text)
+
+
+def day(when: datetime) -> str:
+    """Return a date in words, within a sentence."""
+    return str(format_date(when, "long"))
 
 
 def long_moment(when: datetime | None) -> Markup:

@@ -132,7 +132,8 @@ def resend(
     """Send an open invitation once more, with a new token and new seven days; the old letter's link is dead.
 
     Raises:
-        NotFound: no such open invitation.
+        NotFound: no such workspace, or it never had such an invitation.
+        Conflict: it was accepted or withdrawn.
         PermissionDenied: who asks for it may not, or not with that role.
         InvalidInput: too many letters were sent.
     """
@@ -163,7 +164,8 @@ def withdraw(database: Database, *, workspace: str, invitation_id: int, by: By, 
     """Take an invitation back: its link is dead.
 
     Raises:
-        NotFound: no such open invitation.
+        NotFound: no such workspace, or it never had such an invitation.
+        Conflict: it was accepted or withdrawn.
         PermissionDenied: who withdraws it may not, or not one with that role.
     """
     with database.transaction() as session:
@@ -290,10 +292,18 @@ def _open(place: Workspace, now: datetime) -> Select[Invitation]:
 
 
 def _pending(session: Session, place: Workspace, invitation_id: int) -> Invitation:
-    """Return an invitation that can be sent again or withdrawn, its time up or not; raises NotFound."""
-    row = session.scalar(_waiting(place).where(Invitation.id == invitation_id))
+    """Return an invitation that can be sent again or withdrawn, its time up or not.
+
+    Raises:
+        NotFound: the workspace never had it.
+        Conflict: it was accepted or withdrawn.
+    """
+    query = select(Invitation).where(Invitation.workspace_id == place.id, Invitation.id == invitation_id)
+    row = session.scalar(query)
     if row is None:
-        raise NotFound(f"{place.slug} has no such open invitation")
+        raise NotFound(f"{place.slug} has no such invitation")
+    if row.accepted_at is not None or row.withdrawn_at is not None:
+        raise Conflict("that invitation is not open any more")
     return row
 
 

@@ -11,6 +11,7 @@ from smailor.accounts.models import DomainAdmin, Member, User, Workspace
 from smailor.accounts.permissions import Permission, Role, allowed, allowed_somewhere
 from smailor.accounts.user_view import UserView, user_view
 from smailor.accounts.workspaces import WorkspaceView, workspace_row, workspace_view
+from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput, NotFound
 
@@ -123,6 +124,23 @@ def member(database: Database, *, workspace: str, member_id: int) -> MemberView:
         )
         if found is None:
             raise NotFound(f"{workspace} has no such member")
+        return member_view(found, domains_of(session, found.id))
+
+
+def member_by_email(database: Database, *, workspace: str, email: str) -> MemberView:
+    """Return the member with this address.
+
+    Raises:
+        InvalidInput: it is no address.
+        NotFound: no such workspace, or it has no such member.
+    """
+    address = str(Address.parse(email))
+    with database.snapshot() as session:
+        place = workspace_row(session, workspace)
+        query = select(Member).join(Member.user).options(contains_eager(Member.user))
+        found = session.scalar(query.where(Member.workspace_id == place.id, User.email == address))
+        if found is None:
+            raise NotFound(f"{workspace} has no member {address}")
         return member_view(found, domains_of(session, found.id))
 
 

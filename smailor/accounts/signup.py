@@ -7,8 +7,6 @@ else's password: the link works in the browser that signed up, elsewhere with th
 """
 
 import hmac
-import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,22 +16,19 @@ from sqlalchemy import delete, exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from smailor.accounts import audit, letters, notices, one_time, password_rules, passwords
+from smailor.accounts import audit, letters, notices, one_time, password_rules, passwords, workspaces
 from smailor.accounts.audit import Actor
 from smailor.accounts.desk import Asked, Desk
-from smailor.accounts.models import ExternalIdentity, Member, User, Workspace
+from smailor.accounts.models import ExternalIdentity, Member, User
 from smailor.accounts.names import clean_name
 from smailor.accounts.one_time import Purpose
-from smailor.accounts.permissions import Role
 from smailor.accounts.user_view import UserView, user_view
-from smailor.accounts.workspaces import STANDARD_PLAN
 from smailor.address import Address
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput
 
 UNVERIFIED_KEEP = timedelta(days=7)
 """After this an address that nobody has verified is forgotten."""
-_MAX_SLUG = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +169,7 @@ def verify(database: Database, *, token: str, mark: str, password: str, asked: A
         actor = Actor(user.email, asked.source)
         audit.record_in(session, actor, action="account.verify", on=f"account:{user.email}", now=now)
         if values["workspace"]:
-            _open_workspace(session, user, values["workspace"], actor, now)
+            workspaces.open_in(session, name=values["workspace"], owner=user.id, actor=actor, now=now)
         return user_view(user)
 
 
@@ -186,27 +181,6 @@ def prune(database: Database, *, now: datetime) -> int:
     with database.transaction() as session:
         gone = delete(User).where(User.email_verified_at.is_(None), old, ~linked, ~member).returning(User.id)
         return len(session.scalars(gone).all())
-
-
-def slug_of(name: str) -> str:
-    """Return a workspace's name as it stands in addresses of pages: `Müller & Söhne` is `muller-sohne`."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MAX_SLUG].strip("-") or "workspace"
-
-
-def _open_workspace(session: Session, user: User, name: str, actor: Actor, now: datetime) -> None:
-    wanted = slug_of(name)
-    like = select(Workspace.slug).where(Workspace.slug.startswith(wanted, autoescape=True))
-    taken = set(session.scalars(like))
-    slug, number = wanted, 1
-    while slug in taken:
-        number += 1
-        slug = f"{wanted}-{number}"
-    workspace = Workspace(slug=slug, name=name, plan=STANDARD_PLAN, sender_privacy=True, created_at=now)
-    session.add(workspace)
-    session.flush()
-    session.add(Member(workspace_id=workspace.id, user_id=user.id, role=Role.OWNER, created_at=now))
-    audit.record_in(session, actor, action="workspace.create", on=f"workspace:{slug}", workspace=slug, now=now)
 
 
 def _last_workspace(session: Session, user_id: int) -> str:

@@ -4,6 +4,8 @@ Who belongs to one is the business of `members.py`, how one goes that of `deleti
 """
 
 import re
+import secrets
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +25,9 @@ from smailor.errors import Conflict, InvalidInput, NotFound
 
 _SLUG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,48}[a-z0-9])?\Z")
 MAX_OWNED = 50
+MANY_ALIKE = 20
+"""So many workspaces of one name are told apart by a number, the rest by chance."""
+_MAX_SLUG = 40
 STANDARD_PLAN = "standard"
 """The plan of a workspace that was given no other."""
 _PLAN = re.compile(r"[a-z0-9][a-z0-9-]{0,49}\Z")
@@ -72,21 +77,58 @@ def create_workspace(
     """
     if not _SLUG.match(slug):
         raise InvalidInput("workspace", "1 to 50 lower-case letters, digits and hyphens, such as acme-gmbh")
-    place = Workspace(slug=slug, name=clean_name("name", name), plan=STANDARD_PLAN, sender_privacy=True, created_at=now)
+    wanted = clean_name("name", name)
     taken = Conflict(f"there is already a workspace {slug}")
     try:
         with database.transaction() as session:
-            if session.scalar(select(AuditEntry.sequence).where(AuditEntry.workspace == slug).limit(1)) is not None:
+            if _taken(session, slug):
                 raise taken
-            session.add(place)
-            session.flush()
-            if owner is not None:
-                _own(session, place, owner, now)
-            on = f"workspace:{slug}"
-            audit.record_in(session, actor, action="workspace.create", on=on, workspace=slug, now=now)
-            return workspace_view(place)
+            return workspace_view(_create(session, slug, wanted, owner, actor, now))
     except IntegrityError as error:
         raise taken from error
+
+
+def open_in(session: Session, *, name: str, owner: int, actor: Actor, now: datetime) -> WorkspaceView:
+    """Create a workspace for its owner within a transaction of this room, under a slug made of its name.
+
+    Raises:
+        InvalidInput: the name cannot be used.
+        Conflict: the owner has too many workspaces.
+    """
+    wanted = slug = slug_of(name)
+    number = 1
+    while True:
+        if not _taken(session, slug):
+            try:
+                with session.begin_nested():
+                    return workspace_view(_create(session, slug, clean_name("name", name), owner, actor, now))
+            except IntegrityError:  # somebody took it this moment
+                pass
+        number += 1
+        slug = f"{wanted}-{number}" if number < MANY_ALIKE else f"{wanted}-{secrets.token_hex(4)}"
+
+
+def slug_of(name: str) -> str:
+    """Return a workspace's name as it stands in addresses of pages: `Müller & Söhne` is `muller-sohne`."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode("ascii").lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_MAX_SLUG].strip("-") or "workspace"
+
+
+def _taken(session: Session, slug: str) -> bool:
+    """Whether a workspace has this slug, or had it once."""
+    live = select(Workspace.id).where(Workspace.slug == slug)
+    gone = select(AuditEntry.sequence).where(AuditEntry.workspace == slug)
+    return any(session.scalar(query.limit(1)) is not None for query in (live, gone))
+
+
+def _create(session: Session, slug: str, name: str, owner: int | None, actor: Actor, now: datetime) -> Workspace:
+    place = Workspace(slug=slug, name=name, plan=STANDARD_PLAN, sender_privacy=True, created_at=now)
+    session.add(place)
+    session.flush()
+    if owner is not None:
+        _own(session, place, owner, now)
+    audit.record_in(session, actor, action="workspace.create", on=f"workspace:{slug}", workspace=slug, now=now)
+    return place
 
 
 def _own(session: Session, place: Workspace, owner: int, now: datetime) -> None:

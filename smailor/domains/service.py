@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload
 
 from smailor.accounts import audit, passwords, workspaces
 from smailor.accounts.audit import SERVICE, Actor
@@ -96,15 +96,16 @@ def list_domains(database: Database, *, workspace: str | None = None) -> tuple[D
 
 def list_domains_in(session: Session, workspace: str | None) -> tuple[DomainView, ...]:
     """Return the domains of one workspace, or of all, within a transaction of a room above; raises NotFound."""
-    query = select(Domain).options(selectinload(Domain.dkim_keys)).order_by(Domain.name, Domain.id)
-    if workspace is not None:
-        query = query.where(Domain.workspace_id == workspaces.workspace_in(session, workspace).id)
-    return tuple(_views(session, query))
+    query = select(Domain).options(joinedload(Domain.dkim_keys)).order_by(Domain.name, Domain.id)
+    if workspace is None:
+        return tuple(_views(session, query))
+    query = query.where(Domain.workspace_id == workspaces.workspace_in(session, workspace).id)
+    return tuple(_view(row, workspace) for row in session.scalars(query).unique())
 
 
 def domains_in(session: Session, ids: Sequence[int]) -> dict[int, DomainView]:
     """Return these domains by id, within a transaction of a room above."""
-    query = select(Domain).options(selectinload(Domain.dkim_keys)).where(Domain.id.in_(ids))
+    query = select(Domain).options(joinedload(Domain.dkim_keys)).where(Domain.id.in_(ids))
     return {view.id: view for view in _views(session, query)}
 
 
@@ -258,14 +259,19 @@ def _look_up(resolver: DnsClient, record: WantedRecord) -> tuple[str, ...] | Non
 def _domain(session: Session, workspace: str, name: str) -> Domain:
     place = workspaces.workspace_in(session, workspace)
     domain_name = DomainName.parse(name)
-    found = session.scalar(select(Domain).where(Domain.workspace_id == place.id, Domain.name == domain_name.name))
+    query = select(Domain).options(joinedload(Domain.dkim_keys))
+    found = (
+        session.scalars(query.where(Domain.workspace_id == place.id, Domain.name == domain_name.name))
+        .unique()
+        .one_or_none()
+    )
     if found is None:
         raise NotFound(f"{workspace} has no domain {domain_name}")
     return found
 
 
 def _views(session: Session, query: Select[Domain]) -> list[DomainView]:
-    rows = session.scalars(query).all()
+    rows = session.scalars(query).unique().all()
     slugs = workspaces.workspace_slugs_in(session, [row.workspace_id for row in rows])
     return [_view(row, slugs[row.workspace_id]) for row in rows]
 

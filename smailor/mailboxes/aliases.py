@@ -1,5 +1,6 @@
 """Use cases around aliases, groups and catch-alls. Each function owns its transaction and returns plain values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -76,14 +77,22 @@ def create_alias(
         raise Conflict(f"{address} delivers to {to} already") from error
 
 
-def list_aliases(database: Database, *, workspace: str | None = None) -> tuple[AliasView, ...]:
+def list_aliases(
+    database: Database, *, workspace: str | None = None, among: Sequence[domains.DomainView] | None = None
+) -> tuple[AliasView, ...]:
     """Return the aliases of one workspace, or of all, by source and target.
+
+    Args:
+        database: where they are.
+        workspace: its slug; None: all.
+        among: its domains, where the caller has them already.
 
     Raises:
         NotFound: no such workspace.
     """
     with database.snapshot() as session:
-        ids = [domain.id for domain in domains.list_domains_in(session, workspace)]
+        known = domains.list_domains_in(session, workspace) if among is None else among
+        ids = [domain.id for domain in known]
         rows = session.scalars(select(Alias).where(Alias.domain_id.in_(ids)).order_by(Alias.source, Alias.target))
         return tuple(AliasView(row.id, row.source, row.target) for row in rows)
 

@@ -20,7 +20,7 @@ from smailor.database.engine import Database
 from smailor.domains import service as domains
 from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.mailboxes.models import Inbox, SenderRight
-from smailor.mailboxes.service import inbox_in, plain_address
+from smailor.mailboxes.service import InboxView, inbox_in, plain_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,13 @@ def list_rights(database: Database, *, workspace: str, login: str | None = None)
         else:
             among = SenderRight.inbox_id == inbox_in(session, workspace, login)[0].id
         rows = session.scalars(select(SenderRight).where(among).order_by(SenderRight.login, SenderRight.sender))
+        return tuple(_view(row) for row in rows)
+
+
+def rights_of(database: Database, *, inbox: InboxView) -> tuple[SenderRightView, ...]:
+    """Return the rights that were given to an inbox, which the caller has found in its workspace, by sender."""
+    with database.snapshot() as session:
+        rows = session.scalars(select(SenderRight).where(SenderRight.inbox_id == inbox.id).order_by(SenderRight.sender))
         return tuple(_view(row) for row in rows)
 
 

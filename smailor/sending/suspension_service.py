@@ -5,9 +5,11 @@ sending by the terms, receiving by the views that Postfix reads. What stands ope
 `end_connections` afterwards.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, text
+from sqlalchemy import column, or_, select, table
 from sqlalchemy.orm import Session
 
 from smailor.accounts import audit, members
@@ -21,7 +23,7 @@ from smailor.sending.subject import Scope, Subject
 from smailor.sending.suspension import Part, Suspension
 from smailor.sending.terms_models import Suspension as Row
 
-_WORKSPACE = text("SELECT workspace FROM sending_domains WHERE domain = :domain")
+_SENDING_DOMAINS = table("sending_domains", column("domain"), column("workspace"))
 
 
 def suspend(
@@ -119,34 +121,51 @@ def list_suspensions(database: Database, *, workspace: str | None = None) -> tup
 def suspended(database: Database, *, address: str, part: Part) -> Suspension | None:
     """Return what keeps an address from something: a suspension of its own, its domain's or its workspace's."""
     with database.snapshot() as session:
-        return suspension.in_the_way(_open(session, _about(session, address)), part)
+        return suspension.in_the_way(_about(session, address)[1], part)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What keeps a person from logging in.
+
+    Attributes:
+        login: from logging in to the web at all; None: nothing.
+        places: from those of their workspaces that are suspended, by slug.
+    """
+
+    login: Suspension | None
+    places: Mapping[str, Suspension]
 
 
 def login_suspended(database: Database, *, user_id: int, email: str) -> Suspension | None:
-    """Return what keeps a person from logging in to the web: a suspension of their address, or of all they belong to.
+    """Return what keeps a person from logging in to the web; arguments and rules as in `standing`."""
+    slugs = [membership.workspace.slug for membership in members.memberships(database, user_id=user_id)]
+    return standing(database, email=email, workspaces=slugs).login
+
+
+def standing(database: Database, *, email: str, workspaces: Sequence[str]) -> Standing:
+    """Return what keeps a person from logging in: a suspension of their address, or of all they belong to.
 
     Whoever belongs to two workspaces, of which one is suspended, goes on in the other; what they may not open there is
-    decided where it is opened (`suspended`, `workspace_suspended`).
+    decided where it is opened (`places`, `suspended`).
 
     Args:
         database: where to look.
-        user_id: the person.
         email: their address; it need not be one of our inboxes.
+        workspaces: the slugs of those that they belong to.
     """
-    places = [
-        Subject(Scope.WORKSPACE, membership.workspace.slug)
-        for membership in members.memberships(database, user_id=user_id)
-    ]
+    subjects = {slug: Subject(Scope.WORKSPACE, slug) for slug in workspaces}
     with database.snapshot() as session:
-        own = _about(session, email)
-        found = _open(session, own.union(places))
-    hit = suspension.in_the_way((entry for entry in found if entry.subject in own), Part.LOGIN)
-    if hit is not None:
-        return hit
-    stopped = [
-        suspension.in_the_way((entry for entry in found if entry.subject == place), Part.LOGIN) for place in places
-    ]
-    return stopped[0] if stopped and all(stopped) else None
+        own, found = _about(session, email, subjects.values())
+    places: dict[str, Suspension] = {}
+    for slug, subject in subjects.items():
+        hit = suspension.in_the_way((entry for entry in found if entry.subject == subject), Part.LOGIN)
+        if hit is not None:
+            places[slug] = hit
+    login = suspension.in_the_way((entry for entry in found if entry.subject in own), Part.LOGIN)
+    if login is None and subjects and len(places) == len(subjects):
+        login = places[workspaces[0]]
+    return Standing(login, places)
 
 
 def workspace_suspended(database: Database, *, workspace: str, part: Part) -> Suspension | None:
@@ -166,13 +185,20 @@ def end_connections(database: Database, dovecot: Dovecot, *, subject: Subject) -
     return all(done)
 
 
-def _about(session: Session, address: str) -> set[Subject]:
+def _about(session: Session, address: str, more: Iterable[Subject] = ()) -> tuple[set[Subject], list[Suspension]]:
+    """What an address belongs to, as far as anything of it is suspended, and what is open about that and about more."""
     domain = address.rpartition("@")[2]
-    about = {Subject(Scope.ACCOUNT, address), Subject(Scope.DOMAIN, domain)}
-    workspace = session.scalar(_WORKSPACE, {"domain": domain})
-    if workspace is not None:
-        about.add(Subject(Scope.WORKSPACE, workspace))
-    return about
+    own = {Subject(Scope.ACCOUNT, address), Subject(Scope.DOMAIN, domain)}
+    asked = own.union(more)
+    workspace = select(_SENDING_DOMAINS.c.workspace).where(_SENDING_DOMAINS.c.domain == domain).scalar_subquery()
+    names = [subject.name for subject in asked]
+    query = select(Row, workspace).where(Row.lifted_at.is_(None), or_(Row.subject.in_(names), Row.subject == workspace))
+    found: list[Suspension] = []
+    for row, home in session.execute(query):
+        if home is not None:
+            own.add(Subject(Scope.WORKSPACE, home))
+        found.append(view(row))
+    return own, [entry for entry in found if entry.subject in asked | own]
 
 
 def _open(session: Session, about: set[Subject]) -> list[Suspension]:

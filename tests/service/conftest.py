@@ -56,9 +56,15 @@ class House:
 
 
 @pytest.fixture
-def sealer() -> Sealer:
-    """Seals with a key of the test's own."""
-    return Sealer([Fernet.generate_key().decode()])
+def sealing_key() -> str:
+    """A key of the test's own."""
+    return Fernet.generate_key().decode()
+
+
+@pytest.fixture
+def sealer(sealing_key: str) -> Sealer:
+    """Seals with that key."""
+    return Sealer([sealing_key])
 
 
 @pytest.fixture

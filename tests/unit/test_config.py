@@ -118,3 +118,66 @@ def test_a_file_that_is_missing_or_no_text_is_named(tmp_path):
     binary.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match=r"binary\.toml"):
         load_settings(None, {"SMAILOR_CONFIG": str(binary)})
+
+
+PROVIDER = """
+[web]
+public_url = "https://mail.example.test"
+[providers.company]
+kind = "oidc"
+issuer = "https://login.example.test/realm"
+client_id = "us"
+client_secret = "only the two of us"
+"""
+
+
+def test_nobody_else_is_asked_who_people_are_unless_configured():
+    settings = parse(GOOD)
+    assert (settings.providers, settings.captcha.kind) == ({}, "none")
+
+
+def test_a_provider_keeps_its_secret_to_itself():
+    provider = parse(GOOD + PROVIDER).providers["company"]
+    assert (provider.kind, provider.issuer) == ("oidc", "https://login.example.test/realm")
+    assert "only the two" not in repr(parse(GOOD + PROVIDER))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "complaint"),
+    [
+        ("https://login", "http://login", "providers.company.issuer: expected https://"),
+        ("https://login.example.test/realm", "http://127.0.0.1:8080", "providers.company.issuer: expected https://"),
+        ("/realm", "/realm?x=1", "providers.company.issuer: expected https://"),
+        ("login.example.test", "us@login.example.test", "providers.company.issuer: expected https://"),
+        ('"oidc"', '"saml"', "providers.company.kind: expected oidc, google or discord"),
+        ('issuer = "https://login.example.test/realm"', "", "providers.company.issuer: is needed"),
+        ('client_secret = "only the two of us"', "", "providers.company.client_secret: is missing"),
+        ("only the two of us", "", "providers.company.client_secret: is empty"),
+        ('public_url = "https://mail.example.test"', "", "providers.company.kind: needs web.public_url"),
+        ("providers.company", "providers." + "x" * 21, "has at most 20 characters"),
+    ],
+)
+def test_a_provider_that_cannot_work_is_refused(before, after, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        parse(GOOD + PROVIDER.replace(before, after))
+
+
+def test_a_provider_on_this_machine_has_to_be_allowed():
+    text = PROVIDER.replace("https://login.example.test/realm", "http://127.0.0.1:8080") + "loopback = true\n"
+    assert parse(GOOD + text).providers["company"].loopback
+    with pytest.raises(ConfigError, match="expected https://"):
+        parse(GOOD + text.replace("127.0.0.1", "192.0.2.1"))
+
+
+@pytest.mark.parametrize(
+    ("section", "complaint"),
+    [
+        ('kind = "recaptcha"', "captcha.kind: expected none, work or turnstile"),
+        ('kind = "turnstile"', "captcha.secret_key: turnstile needs"),
+        ('kind = "work"\nwork_bits = 60', "captcha.work_bits: expected 1 to 24"),
+        ('origin = "http://elsewhere.test"', "captcha.origin: expected https://host"),
+    ],
+)
+def test_a_captcha_that_cannot_work_is_refused(section, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        parse(f"{GOOD}\n[captcha]\n{section}\n")

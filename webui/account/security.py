@@ -150,6 +150,7 @@ def changed(text: str, codes: tuple[str, ...] = ()) -> Response:
         flash(text, "done")
         response = redirect(url_for("security.index"))
     people.rotate(response)
+    context().courier.send_soon()
     return response
 
 

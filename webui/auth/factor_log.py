@@ -8,7 +8,6 @@ from smailor.accounts import audit
 from smailor.accounts import service as accounts
 from smailor.accounts.audit import Actor
 from smailor.accounts.factor_changes import Circumstances
-from smailor.accounts.letters import Letterhead
 from smailor.accounts.user_view import UserView
 from smailor.errors import NotFound
 from webui import people
@@ -45,14 +44,7 @@ def circumstances(actor: Actor) -> Circumstances:
     Args:
         actor: who does it.
     """
-    settings = context().settings
-    head = Letterhead(
-        service=settings.service.name,
-        sender=settings.service.contact,
-        contact=settings.service.contact,
-        public_url=settings.web.public_url,
-    )
-    return Circumstances(context().database, context().sealer, head, actor, context().clock())
+    return Circumstances(context().database, context().sealer, context().desk.head, actor, context().clock())
 
 
 def person(user_id: int) -> UserView:

@@ -161,7 +161,7 @@ _AIMS = {"login": _log_in, "link": _link, "confirm": _confirm}
 
 def sign_up_open() -> bool:
     """Tell whether people may make accounts by themselves."""
-    return False
+    return context().settings.login.signup
 
 
 def identity_of(kept: Pending) -> Identity:

@@ -13,6 +13,7 @@ from wtforms.validators import InputRequired, Length
 
 from smailor import log
 from smailor.accounts import factor_changes, pending, recovery_codes, second_factor, totp
+from smailor.accounts.attempts import Kind
 from smailor.accounts.audit import Actor
 from smailor.accounts.factor_letters import Change
 from smailor.accounts.passkeys import NotAccepted
@@ -23,6 +24,7 @@ from webui import people
 from webui.access import public
 from webui.auth import factor_log, half_way, passkey
 from webui.auth.finishing import finish
+from webui.auth.throttle import Throttle, too_many
 from webui.auth.views import blueprint
 from webui.context import context
 
@@ -53,6 +55,9 @@ def second_factor_code() -> Response:
         return _over()
     if not form.validate_on_submit():
         return _page(begun, form, code=422)
+    throttle = Throttle(Kind.SECOND_FACTOR, factor_log.person(begun.user_id).email)
+    if wait := throttle.wait():
+        return _page(begun, form, problem=too_many(wait), code=429, wait=wait)
     # Counted before it is looked at: a thousand guesses at the same moment are five.
     token, now = half_way.token(half_way.SECOND_FACTOR), context().clock()
     spent = pending.spend_attempt(context().database, purpose=half_way.SECOND_FACTOR, token=token, now=now)
@@ -60,9 +65,11 @@ def second_factor_code() -> Response:
         return _over()
     kind, answer = _check(begun.user_id, form.code.data or "")
     if answer is Answer.RIGHT:
+        throttle.passed()
         if kind == "recovery":
             _tell(begun.user_id, Change.CODE_USED)
         return _finish(kind)
+    throttle.failed()
     if answer is Answer.LAST:
         _tell(begun.user_id, Change.CODES_GUESSED)
     factor_log.failed(f"login.{kind}", user_id=begun.user_id, reason=str(answer))
@@ -109,6 +116,7 @@ def _check(user_id: int, typed: str) -> tuple[str, Answer]:
 def _tell(user_id: int, change: Change) -> None:
     actor = Actor(factor_log.person(user_id).email, people.source())
     factor_changes.tell(factor_log.circumstances(actor), change, user_id=user_id)
+    context().courier.send_soon()
 
 
 def _said(kind: str, answer: Answer) -> str:
@@ -142,10 +150,13 @@ def _over() -> Response:
     return redirect(url_for("auth.login", over=1))
 
 
-def _page(begun: Pending, form: CodeForm, *, problem: str = "", code: int = 200) -> Response:
+def _page(begun: Pending, form: CodeForm, *, problem: str = "", code: int = 200, wait: int = 0) -> Response:
     assert begun.user_id is not None  # noqa: S101 - a second factor is somebody's
     have = second_factor.factors(context().database, user_id=begun.user_id)
     body = render_template(
         "auth/second_factor.html", form=form, have=have, passkeys=have.passkeys and passkey.party(), problem=problem
     )
-    return make_response(body, code)
+    response = make_response(body, code)
+    if wait:
+        response.headers["Retry-After"] = str(wait)
+    return response

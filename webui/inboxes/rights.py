@@ -87,10 +87,11 @@ def _spoken(sender: str) -> str:
 
 def _page(slug: str, inbox: InboxView, form: SenderForm, *, code: int = 200) -> Response:
     database = context().database
-    rights = sender_rights.list_rights(database, workspace=slug, login=inbox.address)
-    verified = {domain.name for domain in domains.list_domains(database, workspace=slug) if domain.verified_at}
+    rights = sender_rights.rights_of(database, inbox=inbox)
+    among = domains.list_domains(database, workspace=slug)
+    verified = {domain.name for domain in among if domain.verified_at}
     to_give = {name for name in verified if may(Permission.MANAGE_INBOXES, name)}
-    others = mailboxes.list_inboxes(database, workspace=slug)
+    others = mailboxes.list_inboxes(database, workspace=slug, among=among)
     taken = {inbox.address, *(right.sender for right in rights)}
     values: dict[str, Any] = {
         "slug": slug,

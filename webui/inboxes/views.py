@@ -104,7 +104,6 @@ def _page(slug: str, form: InboxForm, alias_form: AliasForm, *, code: int = 200)
     owned = [
         domain for domain in domains.list_domains(database, workspace=slug) if may(Permission.VIEW_INBOXES, domain.name)
     ]
-    seen = {domain.name for domain in owned}
     for one in (form, alias_form):
         one.domain.choices = [
             (domain.name, domain.name) for domain in owned if may(Permission.MANAGE_INBOXES, domain.name)
@@ -116,8 +115,8 @@ def _page(slug: str, form: InboxForm, alias_form: AliasForm, *, code: int = 200)
         "alias_form": alias_form,
         "domains": owned,
         "verified": {domain.name for domain in owned if domain.verified_at},
-        "inboxes": [one for one in mailboxes.list_inboxes(database, workspace=slug) if _domain(one.address) in seen],
-        "aliases": [one for one in aliases.list_aliases(database, workspace=slug) if _domain(one.source) in seen],
+        "inboxes": mailboxes.list_inboxes(database, workspace=slug, among=owned),
+        "aliases": aliases.list_aliases(database, workspace=slug, among=owned),
         "mine": mine,
     }
     return make_response(render_template("inboxes/index.html", **values), code)

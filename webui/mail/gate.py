@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, g
 from flask_login import current_user
 
 from smailor.accounts import openings
-from smailor.errors import PermissionDenied
+from smailor.errors import NotFound, PermissionDenied
 from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.service import InboxView
 from smailor.sending import suspension_service
@@ -30,7 +30,9 @@ def inbox_view(address: str) -> InboxView:
         PermissionDenied: its log-in is suspended; the text says whom to ask.
     """
     database = context().database
-    inbox = mailboxes.inbox_for_reader(database, user_id=int(current_user.get_id()), address=address.lower())
+    inbox = next((one for one in own_inboxes() if one.address == address.lower()), None)
+    if inbox is None:
+        raise NotFound(f"there is no inbox {address}")
     found = suspension_service.suspended(database, address=inbox.address, part=Part.LOGIN)
     if found is not None:
         contact = context().settings.service.contact
@@ -66,8 +68,11 @@ def _note(inbox: InboxView) -> None:
 
 
 def own_inboxes() -> tuple[InboxView, ...]:
-    """Return the inboxes of the person who is logged in."""
-    return mailboxes.inboxes_of(context().database, user_id=int(current_user.get_id()))
+    """Return the inboxes of the person who is logged in, asked once a request."""
+    if "own_inboxes" not in g:
+        g.own_inboxes = mailboxes.inboxes_of(context().database, user_id=int(current_user.get_id()))
+    found: tuple[InboxView, ...] = g.own_inboxes
+    return found
 
 
 def find(folders: tuple[Folder, ...], name: str) -> Folder:

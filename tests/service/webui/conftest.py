@@ -7,7 +7,6 @@ from email import message_from_bytes
 from email.policy import default
 
 import pytest
-from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -48,11 +47,11 @@ def resolver():
 
 
 @pytest.fixture
-def settings():
+def settings(sealing_key):
     return config.Settings(
         service=config.Service("mx.smailor.test", "smailor.test", spf_include="_spf.smailor.test"),
         database=config.DatabaseSettings("sqlite:///"),
-        secrets=config.Secrets("s" * 40, (Fernet.generate_key().decode(),)),
+        secrets=config.Secrets("s" * 40, (sealing_key,)),
         web=config.Web(
             bind=NOWHERE, imap=NOWHERE, submission=NOWHERE, mail_hostname="mail.smailor.test", secure_cookies=False
         ),

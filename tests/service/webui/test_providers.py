@@ -1,14 +1,17 @@
 """Logging in by somebody else, through the web application, with a provider that may be hostile."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
+from sqlalchemy import text
 
 from smailor import config
-from smailor.accounts import audit, provider_http
+from smailor.accounts import audit, factor_changes, provider_http, totp
+from smailor.accounts.factor_changes import Circumstances
 from tests.fakes import oidc
 from tests.fakes.oidc import CLIENT_ID, CLIENT_SECRET, OidcProvider, Person
 
@@ -322,3 +325,110 @@ def test_many_wrong_answers_from_one_place_are_slowed_down(browser, house, ada, 
     answer = browser.post("/login/with/company", page="/login")
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.fixture
+def open_door(app, settings):
+    """People may sign up."""
+    known = app.extensions["smailor"]
+    app.extensions["smailor"] = replace(known, settings=replace(settings, login=config.Login(signup=True)))
+    return app
+
+
+def agree(browser, page):
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.get_data(as_text=True))[1]
+    return browser.client.post("/login/with/account", data={"csrf_token": token})
+
+
+def test_whoever_is_unknown_may_make_an_account_by_agreeing(browser, house, provider, open_door):
+    page = go(browser, provider)
+    assert "Create an account?" in page.get_data(as_text=True)
+    assert not logged_in(browser)
+    assert agree(browser, page).status_code == 302
+    assert logged_in(browser)
+    [(email, name, password)] = house.database.rows("SELECT email, name, password_hash FROM users", {})
+    assert (email, name, password) == ("ada@lovelace.test", "Ada Lovelace", "")
+    assert last(house, "account.create").object == "account:ada@lovelace.test"
+    assert agree(browser, page).status_code in {400, 403}  # once
+    browser.post("/logout", page="/account/security")
+    assert go(browser, provider).status_code == 302
+
+
+def test_whoever_has_no_password_does_not_get_in_by_one(browser, stranger, house, provider, open_door):
+    agree(browser, go(browser, provider))
+    for password in ("", " ", "correct horse battery", "\x00"):
+        stranger.post("/login", email="ada@lovelace.test", password=password)
+        assert not logged_in(stranger)
+
+
+def test_the_only_way_in_is_not_unlinked(browser, house, provider, open_door):
+    agree(browser, go(browser, provider))
+    answer = browser.post("/account/security/links/1/remove", page="/account/security")
+    assert "last way into your account" in answer.get_data(as_text=True)
+    browser.post("/logout", page="/account/security")
+    assert go(browser, provider).status_code == 302
+
+
+def test_nobody_prepares_an_account_for_somebody_elses_address(browser, stranger, house, provider, open_door, now):
+    """Who signed up with the address but never showed that it is theirs has no part in its owner's account."""
+    with house.database.transaction() as session:
+        session.execute(
+            text("UPDATE users SET email_verified_at = NULL WHERE id = :id"),
+            {"id": house.person("ada@lovelace.test").id},
+        )
+    assert agree(browser, go(browser, provider)).status_code == 302
+    stranger.log_in("ada@lovelace.test")
+    assert not logged_in(stranger)
+
+
+def test_two_who_agree_at_once_make_one_account(browser, house, provider, open_door):
+    go(browser, provider)
+    cookie = browser.client.get_cookie("smailor-provider-new").value
+    open_door.config["WTF_CSRF_ENABLED"] = False
+
+    def hand(_):
+        client = open_door.test_client()
+        client.set_cookie("smailor-provider-new", cookie)
+        return client.post("/login/with/account").status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(hand, range(8))) == [302] + [403] * 7
+    assert house.database.rows("SELECT count(*) FROM users", {}) == [(1,)]
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "\x00", "\u202eadA", "", 7, None])
+@ONE_ENGINE
+def test_whatever_a_provider_calls_people_they_can_be_shown(browser, house, provider, open_door, name):
+    provider.person = Person(name=name)
+    assert agree(browser, go(browser, provider)).status_code == 302
+    assert browser.get("/account/security").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "email", ["", "no address", "a@b@c", "x" * 400 + "@a.test", "a\x00@a.test", "\u202e@a.test", "ä@ö.test", 7, None]
+)
+@ONE_ENGINE
+def test_whatever_a_provider_calls_an_address_it_is_refused_or_one(browser, house, provider, open_door, email):
+    provider.person = Person(email=email)
+    assert go(browser, provider).status_code in {200, 403}
+
+
+def test_where_sign_up_is_closed_the_offer_cannot_be_taken(browser, house, provider, open_door, settings):
+    page = go(browser, provider)
+    known = open_door.extensions["smailor"]
+    open_door.extensions["smailor"] = replace(known, settings=settings)
+    assert agree(browser, page).status_code == 403
+    assert "No account yet" in go(browser, provider).get_data(as_text=True)
+    assert house.database.rows("SELECT count(*) FROM users", {}) == [(0,)]
+
+
+def test_a_second_factor_comes_after_the_provider_too(browser, house, ada, provider, app, now):
+    link(browser, provider)
+    context = app.extensions["smailor"]
+    by = Circumstances(context.database, context.sealer, context.desk.head, audit.Actor("x", "y"), now)
+    codes = factor_changes.add_totp(by, user_id=ada.id, secret=totp.draw_secret(), step=1)
+    assert go(browser, provider).location == "/login/second-factor"
+    assert not logged_in(browser)
+    browser.post("/login/second-factor", code=codes[0])
+    assert logged_in(browser)
+    assert "oidc:company+recovery" in str(house.database.rows("SELECT method FROM web_sessions", {}))

@@ -250,3 +250,17 @@ def test_without_a_log_in_that_has_begun_there_is_nothing_to_add_to(browser, hou
     assert browser.get(PAGE).location.startswith("/login")
     assert browser.post("/login/second-factor/passkey/options", page="/login").status_code == 404
     assert browser.post("/login/second-factor/passkey", page="/login", follow=False).location.startswith("/login")
+
+
+def test_many_wrong_codes_from_one_place_are_slowed_down_over_several_log_ins(browser, house, ada, enrolled, now):
+    secret, _ = enrolled
+    for _ in range(2):
+        browser.post("/logout", page="/login")
+        browser.log_in("ada@acme.test")
+        for _ in range(pending.MAX_ATTEMPTS):
+            browser.post(PAGE, code="000000")
+    browser.log_in("ada@acme.test")
+    answer = browser.post(PAGE, code=code(secret, now))
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > 0
+    assert not logged_in(browser)

@@ -9,7 +9,7 @@ import jinja2.meta
 import pytest
 import yaml
 
-from smailor.config import parse_settings
+from smailor.config import Provider, parse_settings
 from smailor.errors import ConfigError
 from smailor.stack.layout import Layout, Ports
 from smailor.stack.render import ROLES, Role
@@ -103,8 +103,15 @@ def test_every_setting_is_in_the_template():
     text = text_of("smailor", "smailor.toml.j2")
     settings = parse_settings(text, source="x", environ={})
     written = tomllib.loads(text)
-    for section in set(settings.__dataclass_fields__) - {"plans"}:
+    for section in set(settings.__dataclass_fields__) - {"plans", "providers"}:
         assert set(written[section]) == set(getattr(settings, section).__dataclass_fields__), section
+
+
+def test_the_operator_s_providers_are_written_as_they_are():
+    company = {"kind": "oidc", "issuer": "https://login.example.com", "client_id": "us", "client_secret": 'a "b"'}
+    variables = {**roles(wishes())["smailor"].variables, "smailor_providers": {"company": company}}
+    text = Role("smailor", variables).render("smailor.toml.j2")
+    assert parse_settings(text, source="x", environ={}).providers == {"company": Provider(**company)}
 
 
 def test_the_operator_s_plans_are_written_as_they_are():

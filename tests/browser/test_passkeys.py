@@ -1,0 +1,133 @@
+"""Passkeys with Chromium's virtual authenticator, and the way to a provider and back, under the pages' strict policy.
+
+The application runs in this process, on `localhost`: browsers take that for a secure place, and passkeys need a name.
+"""
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.fernet import Fernet
+from playwright.sync_api import expect
+from werkzeug.serving import make_server
+
+from smailor import config
+from smailor.accounts import service as accounts
+from smailor.database import schema
+from smailor.database.engine import Database
+from tests.fakes.oidc import CLIENT_ID, CLIENT_SECRET, OidcProvider
+from webui import create_app
+
+PASSWORD = "correct horse battery"
+NOWHERE = "127.0.0.1:1"
+
+
+@pytest.fixture(scope="module")
+def provider():
+    """A provider of log-ins where Ada is logged in."""
+    with OidcProvider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, provider):
+    """The address of an application with one person, Ada."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('site')}/smailor.db")
+    schema.upgrade(database)
+    accounts.create_user(database, email="ada@lovelace.test", name="Ada", password=PASSWORD, now=datetime.now(UTC))
+    settings = config.Settings(
+        service=config.Service("mx.smailor.test", "smailor.test"),
+        database=config.DatabaseSettings(database.url),
+        secrets=config.Secrets("s" * 40, (Fernet.generate_key().decode(),)),
+        web=config.Web(bind=NOWHERE, imap=NOWHERE, submission=NOWHERE, secure_cookies=False),
+    )
+    server = make_server("127.0.0.1", 0, create_app(settings, database=database), threaded=True)
+    url = f"http://localhost:{server.server_port}"
+    there = config.Provider("oidc", CLIENT_ID, CLIENT_SECRET, provider.url, "Company", loopback=True)
+    settings = replace(settings, web=replace(settings.web, public_url=url), providers={"company": there})
+    server.app = create_app(settings, database=database)  # which now knows its address
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield url
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    database.dispose()
+
+
+@pytest.fixture
+def page(new_context, site):
+    """A page of a browser with a security key of its own, whose owner is always recognised."""
+    page = new_context(base_url=site).new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
+    devices = page.context.new_cdp_session(page)
+    devices.send("WebAuthn.enable")
+    devices.send(
+        "WebAuthn.addVirtualAuthenticator",
+        {
+            "options": {
+                "protocol": "ctap2",
+                "transport": "internal",
+                "hasResidentKey": True,
+                "hasUserVerification": True,
+                "isUserVerified": True,
+                "automaticPresenceSimulation": True,
+            }
+        },
+    )
+    yield page
+    assert problems == []
+
+
+def test_a_passkey_is_made_and_opens_the_account_without_a_name(page):
+    page.goto("/login?next=/account/security")
+    page.get_by_label("E-mail address").fill("ada@lovelace.test")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.get_by_label("Name of the new passkey").fill("This browser")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("heading", name="Keep these codes on paper")).to_be_visible()
+    assert page.locator("li code").count() == 10
+    page.get_by_role("link", name="I have them").click()
+    expect(page.get_by_text("This browser", exact=True).first).to_be_visible()
+
+    page.context.clear_cookies()
+    page.goto("/login?next=/account/security")
+    page.get_by_role("button", name="Log in with a passkey").click()
+    expect(page.get_by_role("heading", name="Passkeys")).to_be_visible()
+
+    page.context.clear_cookies()
+    page.goto("/login?next=/account/security")
+    page.get_by_label("E-mail address").fill("ada@lovelace.test")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Passkeys")).to_be_visible()
+
+
+def test_a_browser_without_this_passkey_is_told_and_stays_on_the_page(page):
+    page.goto("/login")
+    page.get_by_role("button", name="Log in with a passkey").click()
+    expect(page.get_by_text("The passkey was not used.")).to_be_visible()
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_be_enabled()
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_the_way_to_a_provider_and_back(new_context, site, provider, javascript):
+    """The form leads to a page of ours, that one there: the policy stops redirects of forms to elsewhere."""
+    page = new_context(base_url=site, java_script_enabled=javascript).new_page()
+    page.goto("/login")
+    page.get_by_role("button", name="Log in with Company").click()
+    expect(page.get_by_role("heading", name="Not linked yet")).to_be_visible()
+    assert ("GET", "/authorize", {}) in provider.requests
+
+
+def test_without_javascript_the_button_is_not_there(new_context, site):
+    page = new_context(base_url=site, java_script_enabled=False).new_page()
+    page.goto("/login")
+    expect(page.get_by_role("button", name="Log in with a passkey")).to_be_hidden()
+    expect(page.get_by_role("button", name="Log in", exact=True)).to_be_visible()
