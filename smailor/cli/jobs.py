@@ -7,7 +7,7 @@ from datetime import datetime
 import click
 
 from smailor import clock
-from smailor.accounts import app_passwords, one_time, sessions, signup
+from smailor.accounts import api_calls, app_passwords, one_time, sessions, signup
 from smailor.accounts import notices as account_letters
 from smailor.accounts.desk import letterhead
 from smailor.accounts.posting import Post
@@ -30,6 +30,7 @@ def prune_tokens(context: Context) -> dict[str, int]:
         "links": one_time.prune(context.database, now=now),
         "sign_ups": signup.prune(context.database, now=now),
         "web_sessions": sessions.prune(context.database, now=now),
+        "api_calls": api_calls.prune(context.database, now=now),
         "web_tokens": app_passwords.prune_expired(context.database, now=now),
     }
 

@@ -88,7 +88,7 @@ def _depart(
                 session,
                 by.actor,
                 action="inbox-reader.remove",
-                on=f"inbox:{inbox.address}",
+                on=f"account:{inbox.address}",
                 workspace=workspace,
                 details={"reader": member.user.email, "app_passwords_revoked": inbox.address in closed},
                 now=now,

@@ -36,6 +36,12 @@ VALUES = {
 
 ENDPOINT_VALUES = {
     ("assets.static", "name"): lambda own, used: "app.css",
+    ("api_keys.revoke", "number"): lambda own, used: used.api_key,
+    ("admin.person", "number"): lambda own, used: used.user,
+    ("admin.open_person", "number"): lambda own, used: used.user,
+    ("admin.suspend", "number"): lambda own, used: used.user,
+    ("admin.lift", "number"): lambda own, used: used.user,
+    ("admin.act", "number"): lambda own, used: used.user,
     ("account.revoke_session", "number"): lambda own, used: used.session,
     **{
         (f"admin.{view}", "number"): lambda own, used: used.user
@@ -129,6 +135,8 @@ class Walk:
     def _expected(self, rule, visitor, declaration, own, used, domain):
         if declaration.kind == access.PUBLIC:
             return 0
+        if declaration.kind == access.API:
+            return self._expected_of_key(rule, visitor, declaration, own, used)
         if not visitor.cookie:
             return 302
         if declaration.kind == access.OPERATORS:
@@ -146,12 +154,25 @@ class Walk:
             return 403
         return 404 if own is not used and rule.arguments - {"slug"} else 0
 
+    def _expected_of_key(self, rule, visitor, declaration, own, used):
+        """No cookie opens the API; a key opens its workspace, as far as its scopes and its maker's role both go."""
+        if not visitor.key:
+            return 401
+        if "slug" in rule.arguments and visitor.workspace != own.slug:
+            return 404
+        if declaration.scope not in visitor.scopes or not allowed(visitor.role, declaration.permission):
+            return 403
+        return 404 if own is not used and rule.arguments - {"slug"} else 0
+
     def go(self, step: Step) -> int:
         """Make one request; return its status."""
         self.count += 1
-        cookie = {"Cookie": f"smailor={step.visitor.cookie}"} if step.visitor.cookie else {}
+        headers = {"Cookie": f"smailor={step.visitor.cookie}"} if step.visitor.cookie else {}
+        if step.visitor.key:
+            headers["Authorization"] = f"Bearer {step.visitor.key}"
         client = self.app.test_client(use_cookies=False)
-        answer = client.open(step.path, method=step.method, data=step.form, headers=cookie)
+        sent = {"json": step.form} if step.path.startswith("/api/") and step.method != "GET" else {"data": step.form}
+        answer = client.open(step.path, method=step.method, headers=headers, **sent)
         code, body = answer.status_code, answer.get_data(as_text=True)
         if step.expected == 302:
             if not (code == 302 and answer.location.startswith("/login")):
