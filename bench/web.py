@@ -39,6 +39,8 @@ BAR_STATEMENTS = 12
 NOWHERE = "127.0.0.1:1"
 LEFT_OUT = frozenset({"mail", "assets"})
 """Blueprints that wait for the mail server, or send files."""
+FILES = frozenset({"audit.export", "sending.export", "domains.zone"})
+"""No pages but files to keep, as long as what is in them: timed, but not held to the bar."""
 VALUES = {"slug": BIG, "name": "d0.w0.test", "address": "boss@d0.w0.test", "workspace": BIG, "kind": "csv"}
 
 
@@ -80,7 +82,7 @@ def _report(rows: list[Row]) -> int:
     print(f"{'page':34} {'status':>6} {'p50 ms':>8} {'p95 ms':>8} {'CPU ms':>7} {'statements':>11}")
     over = 0
     for row in sorted(rows, key=lambda row: -row.at(0.95)):
-        bad = row.at(0.95) > BAR_MILLISECONDS or row.statements > BAR_STATEMENTS
+        bad = row.page not in FILES and (row.at(0.95) > BAR_MILLISECONDS or row.statements > BAR_STATEMENTS)
         over += bad
         print(
             f"{row.page:34} {row.status:>6} {statistics.median(row.milliseconds):>8.1f} {row.at(0.95):>8.1f} "
