@@ -23,6 +23,8 @@ from smailor.sealing import Sealer
 from webui import (
     access,
     admin,
+    api,
+    api_keys,
     assets,
     audit,
     domains,
@@ -103,10 +105,25 @@ def create_app(
         clock=clock,
         providers=Providers(settings.providers),
     )
-    CSRFProtect(app)
-    for part in (numbers, people, access, admin, texts, headers, errors, assets, rendering, security):
+    csrf = CSRFProtect(app)
+    csrf.exempt(api.blueprint)  # it knows no cookie: see webui/api/access.py
+    for part in (numbers, people, access, admin, texts, headers, errors, assets, rendering, security, api):
         part.init_app(app)
-    for part in (home, auth, account, security, mail, workspace, domains, inboxes, sending, audit, admin):
+    for part in (
+        home,
+        auth,
+        account,
+        security,
+        mail,
+        workspace,
+        domains,
+        inboxes,
+        sending,
+        audit,
+        admin,
+        api_keys,
+        api,
+    ):
         app.register_blueprint(part.blueprint)
     if settings.web.styleguide:
         app.register_blueprint(styleguide.blueprint)

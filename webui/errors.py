@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from smailor import log
 from smailor.errors import NotFound, PermissionDenied, SmailorError, TemporaryFailure
 from webui import texts
+from webui.api import problems
 
 _logger = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ def page(code: int, *, detail: str | None = None) -> Response:
         code: the status.
         detail: what exactly is the matter, in place of the general text.
     """
+    if request.path.startswith("/api/"):
+        return problems.response(code, "none" if code == 404 else "refused", str(_TEXTS.get(code, _TEXTS[500])[1]))
     title, text = _TEXTS.get(code, _TEXTS[400] if code < 500 else _TEXTS[500])
     try:
         signed_in = bool(current_user.is_authenticated)

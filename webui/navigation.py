@@ -49,6 +49,7 @@ ADMINISTRATION: tuple[Section, ...] = (
     Section("workspace.members", _l("Members"), "people"),
     Section("workspace.show", _l("Workspace"), "settings"),
     Section("audit.index", _l("Audit trail"), "history"),
+    Section("api_keys.index", _l("API keys"), "api"),
 )
 """Who works in a workspace, and how it is kept."""
 ACCOUNT: tuple[Section, ...] = (

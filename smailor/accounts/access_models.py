@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from sqlalchemy import JSON, ForeignKey, Index, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from smailor.accounts.models import User, Workspace
 from smailor.database.base import (
     Base,
     BigInt,
@@ -25,17 +26,21 @@ class ApiKey(Base):
 
     id: Mapped[intpk]
     workspace_id: Mapped[int] = mapped_column(ForeignKey("workspaces.id", ondelete="CASCADE"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    """Who made it: it never may more than they may now."""
     label: Mapped[name_text]
     hint: Mapped[str] = mapped_column(String(20))
     """The beginning of the secret, by which people tell their keys apart."""
     token_sha256: Mapped[token_digest] = mapped_column(unique=True)
     scopes: Mapped[list[str]] = mapped_column(JSON)
-    created_by: Mapped[address_text]
     created_at: Mapped[moment]
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_source: Mapped[name_text]
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    user: Mapped[User] = relationship()
+    workspace: Mapped[Workspace] = relationship()
 
 
 class ApiUse(Base):

@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "unsuspend": "sending",
     "up": "stack",
     "user": "account",
-    "workspace": "account",
+    "workspace": "workspace",
 }
 """Each command and its file: only the one that runs is loaded, since all of them together take a second."""
 

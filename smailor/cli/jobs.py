@@ -7,16 +7,19 @@ from datetime import datetime
 import click
 
 from smailor import clock
-from smailor.accounts import app_passwords, one_time, sessions, signup
+from smailor.accounts import api_calls, app_passwords, one_time, sessions, signup
 from smailor.accounts import notices as account_letters
+from smailor.accounts.desk import letterhead
+from smailor.accounts.posting import Post
 from smailor.authentication import record_service, report_service
 from smailor.authentication.reports import Reporter
 from smailor.cli import probe
 from smailor.cli.context import Context
 from smailor.cli.notice import put_into_inbox
 from smailor.cli.output import json_option, show
+from smailor.mailboxes.dovecot import delete_mail, end_connections
 from smailor.mailboxes.submission import hand_over, letter_carrier
-from smailor.sending import anomalies, limit_service, notices, plans, warmup_service, watch_service
+from smailor.sending import anomalies, closing, limit_service, notices, plans, warmup_service, watch_service
 from smailor.sending.warmup import Thresholds
 
 
@@ -27,6 +30,7 @@ def prune_tokens(context: Context) -> dict[str, int]:
         "links": one_time.prune(context.database, now=now),
         "sign_ups": signup.prune(context.database, now=now),
         "web_sessions": sessions.prune(context.database, now=now),
+        "api_calls": api_calls.prune(context.database, now=now),
         "web_tokens": app_passwords.prune_expired(context.database, now=now),
     }
 
@@ -120,7 +124,22 @@ def probe_mail(context: Context) -> dict[str, int]:
     return {"enabled": 1, "milliseconds": probe.run(context.database, context.settings.web, inbox, now=clock.now())}
 
 
+def delete_workspaces(context: Context) -> dict[str, int]:
+    """Delete workspaces whose grace period is over, with their domains, inboxes and mail."""
+    settings = context.settings
+    run = closing.delete_due(
+        context.database,
+        delete_mail=lambda login: delete_mail(settings.dovecot, login=login),
+        post=Post(letterhead(settings), context.sealer),
+        now=clock.now(),
+    )
+    for login in run.inboxes:
+        end_connections(settings.dovecot, login=login)
+    return {"deleted": run.deleted, "kept": run.kept, "waiting": run.waiting, "inboxes": len(run.inboxes)}
+
+
 JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
+    "delete-workspaces": delete_workspaces,
     "dmarc-reports": dmarc_reports,
     "notices": send_notices,
     "probe": probe_mail,

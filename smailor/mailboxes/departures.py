@@ -66,7 +66,10 @@ def _depart(
 ) -> Departure:
     with database.transaction() as session:
         member = take_out(session)
-        among = [domain.id for domain in domains.list_domains_in(session, workspace)]
+        owned = domains.list_domains_in(session, workspace)
+        among = [domain.id for domain in owned]
+        # Of a domain that is only claimed, an inbox may have the address of somebody else's.
+        live = {domain.id for domain in owned if domain.verified_at is not None}
         mine = (
             select(Inbox)
             .join(InboxReader, InboxReader.inbox_id == Inbox.id)
@@ -77,7 +80,7 @@ def _depart(
         ids = [inbox.id for inbox in read]
         session.execute(delete(InboxReader).where(InboxReader.inbox_id.in_(ids), InboxReader.user_id == member.user.id))
         others = set(session.scalars(select(InboxReader.inbox_id).where(InboxReader.inbox_id.in_(ids))))
-        closed = tuple(inbox.address for inbox in read if inbox.id not in others)
+        closed = tuple(inbox.address for inbox in read if inbox.id not in others and inbox.domain_id in live)
         for address in closed:
             app_passwords.revoke_all_in(session, address)
         for inbox in read:
@@ -85,10 +88,10 @@ def _depart(
                 session,
                 by.actor,
                 action="inbox-reader.remove",
-                on=f"inbox:{inbox.address}",
+                on=f"account:{inbox.address}",
                 workspace=workspace,
                 details={"reader": member.user.email, "app_passwords_revoked": inbox.address in closed},
                 now=now,
             )
-        shared = tuple(inbox.address for inbox in read if inbox.id in others)
+        shared = tuple(inbox.address for inbox in read if inbox.id in others and inbox.domain_id in live)
         return Departure(member=member, closed=closed, shared=shared)

@@ -57,7 +57,9 @@ def test_a_tenant_is_set_up_from_the_command_line(shell):
     person = shell.json("user", "add", "ada@acme.test", "--name", "Ada")
     assert len(person["password"]) > 30
     shell.json("workspace", "add-member", "acme", "ada@acme.test", "--role", "owner")
-    assert shell.json("workspace", "members", "acme") == [{"email": "ada@acme.test", "name": "Ada", "role": "owner"}]
+    assert shell.json("workspace", "members", "acme") == [
+        {"email": "ada@acme.test", "name": "Ada", "role": "owner", "domains": []}
+    ]
     domain = shell.json("domain", "add", "Acme.TEST", "--workspace", "acme")
     assert (domain["name"], domain["verified_at"]) == ("acme.test", None)
     records = shell.json("domain", "records", "acme.test", "--workspace", "acme")
@@ -169,3 +171,21 @@ def test_a_database_that_is_down_or_empty_is_said_in_one_line(shell, tmp_path):
 def test_jobs_can_run_again_and_again(shell):
     assert shell.json("jobs", "run", "prune-tokens") == shell.json("jobs", "run", "prune-tokens")
     assert shell.run("jobs", "run", "no-such-job").exit_code == 2
+
+
+def test_the_operator_sees_to_members_and_to_workspaces_that_go(shell):
+    shell.json("workspace", "add", "acme", "--name", "Acme")
+    for person in ("ada", "bob"):
+        shell.run("user", "add", f"{person}@acme.test", "--name", person.title())
+        shell.json("workspace", "add-member", "acme", f"{person}@acme.test", "--role", "owner")
+    shell.json("domain", "add", "acme.test", "--workspace", "acme")
+    given = shell.json("workspace", "domain-admin", "acme", "bob@acme.test", "--domain", "acme.test")
+    assert given["domains"] == ["acme.test"]
+    assert "no domain" in shell.run("workspace", "domain-admin", "acme", "bob@acme.test", "--domain", "b.test").stderr
+    assert shell.json("workspace", "remove-member", "acme", "bob@acme.test")["email"] == "bob@acme.test"
+    assert "at least one owner" in shell.run("workspace", "remove-member", "acme", "ada@acme.test").stderr
+    assert shell.json("workspace", "set", "acme", "--name", "Acme AG")["name"] == "Acme AG"
+    assert shell.json("workspace", "delete", "acme")["delete_after"]
+    assert shell.json("jobs", "run", "delete-workspaces") == {"deleted": 0, "kept": 0, "waiting": 0, "inboxes": 0}
+    assert shell.json("workspace", "keep", "acme")["delete_after"] is None
+    assert {row["role"] for row in shell.json("workspace", "roles")} >= {"owner", "billing", "read-only"}

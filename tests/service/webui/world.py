@@ -1,20 +1,32 @@
 """Two workspaces with one of everything in each, every kind of visitor, and what each route's arguments are there."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from sqlalchemy import inspect, select, text
 
-from smailor.accounts import app_passwords, invitations, member_changes, sessions, workspaces
+from smailor.accounts import api_keys, app_passwords, invitations, member_changes, sessions, workspaces
+from smailor.accounts.access_models import ApiKey
+from smailor.accounts.api_keys import SCOPES
 from smailor.accounts.audit import Actor
 from smailor.accounts.authority import By
 from smailor.accounts.letters import Letterhead
 from smailor.accounts.models import ExternalIdentity, Passkey, User
-from smailor.accounts.permissions import Role
+from smailor.accounts.permissions import Permission, Role
 from smailor.accounts.posting import Post
 
 SECRET = "Canary"
 """Stands in the names of people, inboxes and workspaces: a page that shows it to a stranger tells on itself."""
-UNTOLD = ("web_sessions", "audit_entries", "audit_head", "login_attempts", "pending_logins", "alembic_version")
+UNTOLD = (
+    "web_sessions",
+    "audit_entries",
+    "audit_head",
+    "login_attempts",
+    "pending_logins",
+    "api_uses",
+    "alembic_version",
+)
 """Tables that a refused request may write to."""
 
 
@@ -34,6 +46,7 @@ class Objects:
     identity: int
     user: int
     session: int
+    api_key: int
     secret: str
 
 
@@ -44,6 +57,8 @@ class Visitor:
     Attributes:
         name: the role, or what they are else.
         cookie: of their session; empty: not logged in.
+        key: an API key that their program shows; empty: none.
+        scopes: what the key is good for.
         workspace: the one that they belong to.
     """
 
@@ -54,6 +69,8 @@ class Visitor:
     domains: tuple[str, ...] = ()
     operator: bool = False
     reads: tuple[str, ...] = field(default=())
+    key: str = ""
+    scopes: tuple[Permission, ...] = ()
 
 
 class World:
@@ -125,6 +142,7 @@ class World:
             identity=keys[1],
             user=owner.id,
             session=sessions.list_sessions(house.database, user_id=owner.id, now=now)[0].id,
+            api_key=self._key(slug, owner.id, f"smk_{slug}-own"),
             secret=name,
         )
 
@@ -162,6 +180,32 @@ class World:
         del user
         token = sessions.start(house.database, user_id=user_id, method="password+totp", now=now)
         self.visitors[name] = Visitor(name, token, slug, role, **given)
+        if role is not None:
+            for scopes, what in ((SCOPES, "key"), ((Permission.VIEW_WORKSPACE,), "narrow key")):
+                secret = f"smk_{name}-{what}"
+                self._key(slug, user_id, secret, scopes)
+                self.visitors[f"{what} of {name}"] = Visitor(
+                    f"{what} of {name}", "", slug, role, key=secret, scopes=scopes
+                )
+
+    def _key(self, slug, user_id, secret, scopes=SCOPES):
+        """A key of somebody who may perhaps not make one: what it opens is decided when it is shown."""
+        with self.house.database.transaction() as session:
+            row = ApiKey(
+                workspace_id=workspaces.workspace_in(session, slug).id,
+                user_id=user_id,
+                label=f"{SECRET}{slug}",
+                hint="smk_",
+                token_sha256=api_keys.digest(secret),
+                scopes=list(scopes),
+                created_at=self.house.now,
+                expires_at=None,
+                last_used_at=self.house.now,
+                last_source="",
+            )
+            session.add(row)
+            session.flush()
+            return row.id
 
     def _person(self, email, name):
         user = self.house.person(email)
@@ -171,10 +215,18 @@ class World:
 
     def dump(self):
         """All rows of all tables that a refused request must not touch."""
+        if self.house.database.dialect == "sqlite":
+            return self._dump_sqlite()
         with self.house.database.snapshot() as session:
             tables = [name for name in inspect(session.connection()).get_table_names() if name not in UNTOLD]
             query = "SELECT * FROM {}"
             return {name: sorted(map(str, session.execute(text(query.format(name))))) for name in tables}
+
+    def _dump_sqlite(self):
+        with closing(sqlite3.connect(self.house.database.url.removeprefix("sqlite:///"))) as live:
+            known = live.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+            query = "SELECT * FROM {}"
+            return {name: sorted(map(str, live.execute(query.format(name)))) for (name,) in known if name not in UNTOLD}
 
 
 def post_of(sealer) -> Post:

@@ -146,11 +146,11 @@ def _create_tables() -> None:
         "api_keys",
         sa.Column("id", BigInt, primary_key=True),
         _of("workspaces", "workspace_id"),
+        _of("users", "user_id"),
         _text("label", 200),
         _text("hint", 20),
         sa.Column("token_sha256", sa.String(64), nullable=False, unique=True),
         sa.Column("scopes", sa.JSON, nullable=False),
-        _text("created_by", 320),
         _at("created_at"),
         _at("expires_at", required=False),
         _at("last_used_at", required=False),
@@ -158,6 +158,7 @@ def _create_tables() -> None:
         _at("revoked_at", required=False),
     )
     op.create_index("ix_api_keys_workspace_id", "api_keys", ["workspace_id"])
+    op.create_index("ix_api_keys_user_id", "api_keys", ["user_id"])
     op.create_table(
         "api_uses",
         _of("api_keys", "key_id", primary=True),

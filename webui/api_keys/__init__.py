@@ -1,0 +1,3 @@
+"""The API keys of a workspace."""
+
+from webui.api_keys.views import blueprint as blueprint
