@@ -17,7 +17,7 @@ from email.message import EmailMessage
 from imapclient import IMAPClient
 
 from tests.provision.lab.laboratory import STRANGERS
-from tests.provision.lab.service import MAIL_NAME, Account, Service
+from tests.provision.lab.service import Account, Service
 from tests.system.running import until
 
 STRANGER = f"stranger@{STRANGERS}"
@@ -46,7 +46,7 @@ class Outside:
     @property
     def submission_name(self) -> str:
         """The name that mail programs send through."""
-        return str(self.service.variables.get("service_submission_name", MAIL_NAME))
+        return str(self.service.variables.get("service_submission_name", self.service.mail_name))
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -106,7 +106,7 @@ class Outside:
         client = IMAPClient(self.address("mailstore"), 143, ssl=False, timeout=30)
         try:
             # imaplib checks the certificate for the name that it was told to connect to.
-            client._imap.host = MAIL_NAME
+            client._imap.host = self.service.mail_name
             client.starttls(self.tls)
             client.login(account.address, account.secret)
             yield client
