@@ -32,6 +32,8 @@ class Kind(StrEnum):
     LOGIN = "login"
     PROVIDER = "provider"
     """Coming back from a provider of log-ins with what is not believed; the address is the provider's name."""
+    PASSKEY = "passkey"
+    """Signing with a passkey that opens nothing; there is no address."""
     SECOND_FACTOR = "second-factor"
     SIGN_UP = "sign-up"
     RESET = "reset"
@@ -58,6 +60,7 @@ class Budget:
 BUDGETS = {
     Kind.LOGIN: Budget(timedelta(minutes=15), pair=10, source=50, address=100),
     Kind.PROVIDER: Budget(timedelta(minutes=15), pair=10, source=50, address=None),
+    Kind.PASSKEY: Budget(timedelta(minutes=15), pair=None, source=50, address=None),
     Kind.SECOND_FACTOR: Budget(timedelta(minutes=15), pair=10, source=50, address=30),
     # Of these every try counts, and no more letters than that go to an address, whoever asks for them.
     Kind.SIGN_UP: Budget(timedelta(hours=1), pair=None, source=20, address=3),

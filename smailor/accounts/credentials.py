@@ -6,7 +6,7 @@ A second factor stays in force through all of them. What a password must not be 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from smailor.accounts import audit, letters, notices, one_time, password_rules, passwords, sessions
+from smailor.accounts import audit, letters, notices, one_time, password_rules, passwords, pending, sessions
 from smailor.accounts.audit import Actor
 from smailor.accounts.desk import Asked, Desk
 from smailor.accounts.models import User
@@ -131,6 +131,7 @@ def _set_in(
     user.password_hash = password_hash
     one_time.end_in(session, purpose=Purpose.RESET_PASSWORD, user_id=user.id, now=now)
     ended = sessions.end_others_in(session, user_id=user.id, keep=keep)
+    pending.end_in(session, user_id=user.id)
     audit.record_in(
         session,
         Actor(user.email, asked.source),

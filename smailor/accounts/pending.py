@@ -105,6 +105,11 @@ def take_in(session: Session, *, purpose: str, token: str, now: datetime) -> Pen
     return _view(row) if row else None
 
 
+def end_in(session: Session, *, user_id: int) -> None:
+    """End all of a person's within a transaction: with a new password, what the old one began is over."""
+    session.execute(delete(PendingLogin).where(PendingLogin.user_id == user_id))
+
+
 def spend_attempt(database: Database, *, purpose: str, token: str, now: datetime) -> Pending | None:
     """Count an attempt before it is looked at, so that many at once are no way around the limit.
 

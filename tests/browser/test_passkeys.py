@@ -5,7 +5,7 @@ The application runs in this process, on `localhost`: browsers take that for a s
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.fernet import Fernet
@@ -21,6 +21,8 @@ from webui import create_app
 
 PASSWORD = "correct horse battery"
 NOWHERE = "127.0.0.1:1"
+LATER = {"by": timedelta(0)}
+"""By how much the application's clock is ahead."""
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +34,11 @@ def provider():
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, provider):
-    """The address of an application with one person, Ada."""
+    """The address of an application with two people."""
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('site')}/smailor.db")
     schema.upgrade(database)
-    accounts.create_user(database, email="ada@lovelace.test", name="Ada", password=PASSWORD, now=datetime.now(UTC))
+    for email in ("ada@lovelace.test", "charles@lovelace.test"):
+        accounts.create_user(database, email=email, name="Somebody", password=PASSWORD, now=datetime.now(UTC))
     settings = config.Settings(
         service=config.Service("mx.smailor.test", "smailor.test"),
         database=config.DatabaseSettings(database.url),
@@ -46,7 +49,8 @@ def site(tmp_path_factory, provider):
     url = f"http://localhost:{server.server_port}"
     there = config.Provider("oidc", CLIENT_ID, CLIENT_SECRET, provider.url, "Company", loopback=True)
     settings = replace(settings, web=replace(settings.web, public_url=url), providers={"company": there})
-    server.app = create_app(settings, database=database)  # which now knows its address
+    # Which now knows its address.
+    server.app = create_app(settings, database=database, clock=lambda: datetime.now(UTC) + LATER["by"])
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield url
@@ -105,6 +109,22 @@ def test_a_passkey_is_made_and_opens_the_account_without_a_name(page):
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Passkeys")).to_be_visible()
+
+
+def test_whoever_comes_later_shows_first_who_they_are_by_the_passkey(page, monkeypatch):
+    page.goto("/login?next=/account/security")
+    page.get_by_label("E-mail address").fill("charles@lovelace.test")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Log in", exact=True).click()
+    page.get_by_label("Name of the new passkey").fill("First")
+    page.get_by_role("button", name="Add a passkey").click()
+    page.get_by_role("link", name="I have them").click()
+    monkeypatch.setitem(LATER, "by", timedelta(minutes=11))
+    page.get_by_label("Name of the new passkey").fill("Second")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_role("heading", name="Is it still you?")).to_be_visible()
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", name="Passkeys")).to_be_visible()
 

@@ -11,6 +11,7 @@ from smailor.accounts.factor_changes import Circumstances
 from smailor.accounts.user_view import UserView
 from smailor.errors import NotFound
 from webui import people
+from webui.auth.throttle import too_many
 from webui.context import context
 
 
@@ -59,3 +60,10 @@ def person(user_id: int) -> UserView:
 def wrong(text: str, *, code: int, title: str = "") -> Response:
     """Return a page that says why nobody came in, and where to go on."""
     return make_response(render_template("auth/message.html", title=title or _("That did not work"), text=text), code)
+
+
+def wait(seconds: int) -> Response:
+    """Return the page for somebody who has tried too often."""
+    response = wrong(too_many(seconds), code=429)
+    response.headers["Retry-After"] = str(seconds)
+    return response

@@ -15,6 +15,7 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from smailor import log
 from smailor.accounts import factor_changes, passkeys
+from smailor.accounts.attempts import Kind
 from smailor.accounts.audit import Actor
 from smailor.accounts.factor_letters import Change
 from smailor.accounts.passkeys import CopyFound, NotAccepted, RelyingParty
@@ -23,6 +24,7 @@ from webui import people
 from webui.access import public
 from webui.auth import factor_log, half_way
 from webui.auth.finishing import confirmed, finish
+from webui.auth.throttle import Throttle
 from webui.auth.views import blueprint
 from webui.context import context
 
@@ -57,9 +59,13 @@ def passkey_options() -> Response:
 @public
 def passkey_login() -> BaseResponse:
     """Log in whose passkey it is: with user verification it is both factors."""
+    throttle = Throttle(Kind.PASSKEY, "")
+    if wait := throttle.wait():
+        return factor_log.wait(wait)
     try:
         user_id = answered(LOG_IN, user_id=None)
     except NotAccepted:
+        throttle.failed()
         return factor_log.wrong(
             _("This passkey does not open anything here. Log in with your password, or try again."), code=403
         )

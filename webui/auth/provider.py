@@ -25,7 +25,7 @@ from webui.access import public, to_login
 from webui.auth import factor_log, half_way
 from webui.auth.finishing import confirmed, finish
 from webui.auth.next_page import own_path
-from webui.auth.throttle import Throttle, too_many
+from webui.auth.throttle import Throttle
 from webui.auth.views import blueprint
 from webui.context import context
 
@@ -59,11 +59,8 @@ def away(name: str, *, aim: str, user_id: int | None = None) -> Response:
         aim: what for: `login`, `confirm`, `link`.
         user_id: who is logged in; the same has to be when the browser comes back.
     """
-    wait = Throttle(Kind.PROVIDER, name).wait()
-    if wait:
-        response = factor_log.wrong(too_many(wait), code=429)
-        response.headers["Retry-After"] = str(wait)
-        return response
+    if wait := Throttle(Kind.PROVIDER, name).wait():
+        return factor_log.wait(wait)
     providers = context().providers
     try:
         started = providers.start(name, callback=_callback(name), now=context().clock())
@@ -85,9 +82,12 @@ def away(name: str, *, aim: str, user_id: int | None = None) -> Response:
 @public
 def provider_callback(name: str) -> Response:
     """Come back from a provider. The pending log-in is used up, whatever came."""
+    known(name)
+    if wait := Throttle(Kind.PROVIDER, name).wait():
+        return factor_log.wait(wait)
     kept = half_way.take(AWAY)
     if kept is None:
-        return _refused(name if name in context().providers.names else "", "no log-in has begun in this browser")
+        return _refused(name, "no log-in has begun in this browser")
     try:
         identity = context().providers.finish(
             name, answer=_answer(), kept=kept.values, callback=_callback(name), now=context().clock()
@@ -95,7 +95,6 @@ def provider_callback(name: str) -> Response:
     except Refused as error:
         return _refused(name, str(error), user_id=kept.user_id, said=_("You did not agree there, so nothing was done."))
     except NotBelieved as error:
-        Throttle(Kind.PROVIDER, name).failed()
         return _refused(name, str(error), user_id=kept.user_id)
     except TemporaryFailure as error:
         return _silent(name, str(error))
@@ -196,6 +195,7 @@ def _callback(name: str) -> str:
 
 
 def _refused(name: str, reason: str, *, user_id: int | None = None, said: str = "") -> Response:
+    Throttle(Kind.PROVIDER, name).failed()
     log.event(_logger, logging.INFO, None, "provider-refused", provider=name, reason=reason, source=people.source())
     factor_log.failed(
         "login.provider", user_id=user_id, on=f"provider:{name}" if user_id is None else "", reason=reason
@@ -205,6 +205,7 @@ def _refused(name: str, reason: str, *, user_id: int | None = None, said: str = 
 
 
 def _silent(name: str, reason: str) -> Response:
+    Throttle(Kind.PROVIDER, name).failed()
     log.event(_logger, logging.WARNING, None, "provider-silent", provider=name, reason=reason)
     factor_log.failed("login.provider", on=f"provider:{name}", reason=reason, outcome="no answer")
     label = context().providers.label(name)

@@ -300,3 +300,10 @@ def test_bytes_changed_anywhere_in_an_answer_are_refused(house, registered, sett
                     user_id=None,
                     now=house.now,
                 )
+
+
+def test_many_answers_that_open_nothing_from_one_place_are_slowed_down(browser, app, house, registered, now):
+    """And fill no audit trail."""
+    app.config["WTF_CSRF_ENABLED"] = False
+    codes = [browser.client.post("/login/passkey", data={"credential": "{}"}).status_code for _ in range(52)]
+    assert codes == [403] * 50 + [429] * 2

@@ -218,8 +218,10 @@ def test_an_answer_works_in_the_browser_that_began_only(browser, stranger, house
 def test_one_providers_answer_is_none_of_another(browser, house, ada, provider):
     link(browser, provider)
     url = back(provider.allow(onward(browser.post("/login/with/company", page="/login"))))
+    provider.requests.clear()
     assert browser.get(url.replace("/company/", "/other/")).status_code == 403
     assert not logged_in(browser)
+    assert provider.requests == []  # the other one does not even see the code
 
 
 def test_a_verifier_of_another_log_in_is_refused_by_the_provider(browser, stranger, house, ada, provider):

@@ -264,3 +264,15 @@ def test_many_wrong_codes_from_one_place_are_slowed_down_over_several_log_ins(br
     assert answer.status_code == 429
     assert int(answer.headers["Retry-After"]) > 0
     assert not logged_in(browser)
+
+
+def test_a_new_password_ends_what_the_old_one_began(browser, stranger, house, ada, enrolled, app, now):
+    """Whoever stands before the second factor with a stolen password does not get in by it any more."""
+    secret, codes = enrolled
+    stranger.log_in("ada@acme.test")
+    browser.log_in("ada@acme.test")
+    browser.post(PAGE, code=code(secret, now))
+    browser.post("/account/password", password="a wholly new long password")
+    stranger.post(PAGE, page="/login", code=codes[0])
+    assert not logged_in(stranger)
+    assert recovery_codes.use(house.database, user_id=ada.id, code=codes[0], now=now)  # not even used up

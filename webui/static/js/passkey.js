@@ -46,6 +46,11 @@ async function sign(form) {
     method: "POST",
     headers: { "X-CSRFToken": form.elements.csrf_token.value },
   });
+  if (answer.redirected) {
+    // Somebody has to show first who they are: go there, and come back.
+    window.location.assign(answer.url);
+    return new Promise(() => {});
+  }
   if (!answer.ok) throw new Error(`options: ${answer.status}`);
   const publicKey = withBytes(await answer.json());
   const way = form.dataset.passkey === "create" ? "create" : "get";
