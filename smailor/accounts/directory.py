@@ -18,7 +18,7 @@ from smailor.accounts.workspaces import WorkspaceView, workspace_row, workspace_
 from smailor.database.engine import Database
 from smailor.errors import NotFound
 
-PAGE = 50
+PAGE = 25
 MAX_SEARCH = 200
 
 
