@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down setup test test-provision lint bench-starting bench-milters bench-policyd lock texts vendor
+.PHONY: help up down setup test test-provision lint bench-starting bench-milters bench-policyd bench-web lock texts vendor
 
 PYTHON ?= python3
 ARGS ?=
@@ -38,6 +38,9 @@ bench-starting: setup ## Measure start-up time and memory of the whole service, 
 bench-milters: setup ## Measure the milters beside OpenDKIM and Rspamd, three minutes (ARGS="--rounds 3")
 	@scripts/install-packages bench
 	@exec .venv/bin/python -m bench.milters $(ARGS)
+
+bench-web: setup ## Measure every page with 1,000 workspaces and 50,000 people, five minutes (ARGS="--database sqlite")
+	@exec .venv/bin/python -m bench.web $(ARGS)
 
 bench-policyd: setup ## Measure the policy daemon beside two others, ten minutes (ARGS="--rounds 3")
 	@scripts/install-packages bench-policyd

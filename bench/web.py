@@ -4,7 +4,9 @@
 
 Every page of the application that can be asked for, found in its own map of routes, goes through the real WSGI
 application in this process, as an owner who runs the service too sees it, in one of the largest workspaces. Pages of
-an inbox are left out: what they wait for is the mail server. Time is from the request to the last byte of the answer.
+an inbox are left out: what they wait for is the mail server; the DNS is one of the program's own. Time is from the
+request to the last byte of the answer; beside it stands what of it this process computed, which a busy machine does not
+lengthen.
 """
 
 import argparse
@@ -24,10 +26,11 @@ from sqlalchemy import Connection, event
 
 from bench.web_data import BIG, BOSS, Crowd, fill
 from smailor import clock, config
-from smailor.accounts import sessions
 from smailor.accounts import service as accounts
+from smailor.accounts import sessions
 from smailor.database import schema
 from smailor.database.engine import Database
+from smailor.dns.fake import FakeResolver
 from tests import postgresql
 from webui import create_app
 
@@ -36,6 +39,8 @@ BAR_STATEMENTS = 12
 NOWHERE = "127.0.0.1:1"
 LEFT_OUT = frozenset({"mail", "assets"})
 """Blueprints that wait for the mail server, or send files."""
+FILES = frozenset({"audit.export", "sending.export", "domains.zone"})
+"""No pages but files to keep, as long as what is in them: timed, but not held to the bar."""
 VALUES = {"slug": BIG, "name": "d0.w0.test", "address": "boss@d0.w0.test", "workspace": BIG, "kind": "csv"}
 
 
@@ -46,6 +51,7 @@ class Row:
     page: str
     status: int
     milliseconds: list[float]
+    computing: list[float]
     statements: int
 
     def at(self, share: float) -> float:
@@ -73,14 +79,14 @@ def main() -> None:
 
 
 def _report(rows: list[Row]) -> int:
-    print(f"{'page':34} {'status':>6} {'p50 ms':>8} {'p95 ms':>8} {'statements':>11}")
+    print(f"{'page':34} {'status':>6} {'p50 ms':>8} {'p95 ms':>8} {'CPU ms':>7} {'statements':>11}")
     over = 0
     for row in sorted(rows, key=lambda row: -row.at(0.95)):
-        bad = row.at(0.95) > BAR_MILLISECONDS or row.statements > BAR_STATEMENTS
+        bad = row.page not in FILES and (row.at(0.95) > BAR_MILLISECONDS or row.statements > BAR_STATEMENTS)
         over += bad
         print(
             f"{row.page:34} {row.status:>6} {statistics.median(row.milliseconds):>8.1f} {row.at(0.95):>8.1f} "
-            f"{row.statements:>11}{'  over' if bad else ''}"
+            f"{statistics.median(row.computing):>7.1f} {row.statements:>11}{'  over' if bad else ''}"
         )
     print(f"{len(rows)} pages, {over} over {BAR_MILLISECONDS:.0f} ms (p95) or {BAR_STATEMENTS} statements")
     return over
@@ -94,7 +100,7 @@ def _measure(database: Database, rounds: int, only: str) -> Iterator[Row]:
         web=config.Web(bind=NOWHERE, imap=NOWHERE, submission=NOWHERE, secure_cookies=False),
         login=config.Login(signup=True, letters_from="letters@smailor.test"),
     )
-    app = create_app(settings, database=database)
+    app = create_app(settings, database=database, resolver=FakeResolver({}))
     boss = next(user for user in [accounts.verify_password(database, email=BOSS, password=BOSS)] if user)
     token = sessions.start(database, user_id=boss.id, method="password", now=clock.now())
     for endpoint, path in _pages(app):
@@ -106,12 +112,13 @@ def _measure(database: Database, rounds: int, only: str) -> Iterator[Row]:
             with _counted(database) as statements:
                 status = client.get(path).status_code  # the first one also compiles templates and statements
             first = len(statements)
-            times = []
+            times, computing = [], []
             for _ in range(rounds):
-                started = time.perf_counter()
+                started, used = time.perf_counter(), time.thread_time()
                 client.get(path).get_data()
                 times.append(1000 * (time.perf_counter() - started))
-            yield Row(endpoint, status, times, first)
+                computing.append(1000 * (time.thread_time() - used))
+            yield Row(endpoint, status, times, computing, first)
 
 
 def _pages(app: Flask) -> Iterator[tuple[str, str]]:

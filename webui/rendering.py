@@ -15,6 +15,7 @@ from smailor.errors import InvalidInput, SmailorError
 from webui import access, navigation
 from webui.context import context
 from webui.mail.folders import to_url
+from webui.workspace.creating import may_create
 
 HUES = 8
 
@@ -29,6 +30,7 @@ def init_app(app: Flask) -> None:
         moment=moment,
         day=day,
         long_moment=long_moment,
+        exact_moment=exact_moment,
         initials=initials,
         hue=hue,
         folder_url=to_url,
@@ -43,6 +45,7 @@ def init_app(app: Flask) -> None:
             "memberships": access.memberships if _signed_in() else tuple,
             "may": access.may,
             "navigation": navigation,
+            "may_create": may_create,
             "Permission": Permission,
         }
 
@@ -89,6 +92,12 @@ def long_moment(when: datetime | None) -> Markup:
         return Markup("{}").format(_("no date"))
     text = format_datetime(when, "EEEE, d MMMM y, HH:mm 'UTC'")
     return Markup('<time datetime="{}" data-style="long">{}</time>').format(_iso(when), text)
+
+
+def exact_moment(when: datetime) -> Markup:
+    """Return a time to the second, in UTC, for records; a script makes it local."""
+    text = format_datetime(when, "y-MM-dd HH:mm:ss")
+    return Markup('<time datetime="{}" data-style="exact">{}</time>').format(_iso(when), text)
 
 
 def _iso(when: datetime) -> str:

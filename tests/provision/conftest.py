@@ -10,11 +10,10 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.conftest import CHROMIUM, OPTIONS
 from tests.provision.lab.laboratory import Laboratory, missing
 from tests.provision.lab.network import PUBLIC4, PUBLIC6
-from tests.provision.lab.service import MAIL_NAME, Service, backup_target, one_host
+from tests.provision.lab.service import Service
+from tests.provision.lab.yard import SUITES, Yard
 
 HERE = Path(__file__).parent
-# Short name and number of the server, and of the one that keeps its backups.
-SUITES = {"trixie": ("mx1", 11, "keeper1", 12), "bookworm": ("mx3", 13, "keeper3", 14)}
 # A first run of site.yml may well take some minutes.
 SECONDS = 1500
 
@@ -38,17 +37,22 @@ def laboratory() -> Iterator[Laboratory]:
         yield opened
 
 
+@pytest.fixture(scope="session")
+def yard(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Yard]:
+    """The services of all modules: playbooks for those that come later run while the first one is tried."""
+    chosen = [item.nodeid for item in request.session.items]
+    wanted = [suite for suite in SUITES if any("test_one_host" in test and f"[{suite}" in test for test in chosen)]
+    if any("test_several_hosts" in test for test in chosen):
+        wanted.append("several")
+    with Yard(laboratory, wanted) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module", params=list(SUITES))
-def service(request: pytest.FixtureRequest, laboratory: Laboratory) -> Iterator[Service]:
-    """The service on one server, fresh: no playbook has run. The tests of a module follow one another on it."""
-    name, number, keeper_name, keeper_number = SUITES[request.param]
-    made = one_host(laboratory, name, number, request.param)
-    keeper = laboratory.machine(keeper_name, keeper_number)
-    keeper.start()
-    backup_target(made, keeper)
-    yield made
-    for machine in (*made.machines.values(), keeper):
-        machine.destroy()
+def service(request: pytest.FixtureRequest, yard: Yard) -> Iterator[Service]:
+    """The service on one server. The tests of a module follow one another on it."""
+    yield yard.service(request.param)
+    yard.close(request.param)
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def new_page(laboratory: Laboratory) -> Iterator[Callable[[Service], Page]]:
     with sync_playwright() as playwright:
 
         def open_page(service: Service) -> Page:
-            rule = f"--host-resolver-rules=MAP {MAIL_NAME} {service.host('web').ipv4}"
+            rule = f"--host-resolver-rules=MAP {service.mail_name} {service.host('web').ipv4}"
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*OPTIONS, rule])
             # The chain is another test's matter: Chromium has its own list of authorities.
             page = browser.new_context(ignore_https_errors=True).new_page()

@@ -8,7 +8,7 @@ from tests.provision.lab import network
 from tests.provision.lab.laboratory import STRANGERS, Laboratory
 from tests.provision.lab.machine import Machine
 from tests.provision.lab.outside import Outside
-from tests.provision.lab.service import DOMAIN, Service
+from tests.provision.lab.service import Service
 from tests.system.running import until
 
 
@@ -25,8 +25,8 @@ def test_a_fresh_server_is_what_its_name_says_and_answers_ssh_only(laboratory: L
         fresh.suite,
         "systemd",
     ]
-    name = f"fresh.{DOMAIN}"
-    service = Service(laboratory, {name: fresh}, {"mx": [name]})
+    name = "fresh.smailor.test"
+    service = Service(laboratory, "smailor.test", {name: fresh}, {"mx": [name]})
     for family in (4, 6):
         assert Outside(service, family).open_ports("mx", range(1, 1024)) == {22}
 
@@ -45,8 +45,8 @@ def test_a_restart_keeps_the_disk_and_not_the_firewall(fresh: Machine) -> None:
 
 
 def test_a_cut_cable_is_noticed_and_put_back(laboratory: Laboratory, fresh: Machine) -> None:
-    name = f"fresh.{DOMAIN}"
-    outside = Outside(Service(laboratory, {name: fresh}, {"mx": [name]}), 4)
+    name = "fresh.smailor.test"
+    outside = Outside(Service(laboratory, "smailor.test", {name: fresh}, {"mx": [name]}), 4)
     network.cut(fresh.name, off=True)
     assert outside.open_ports("mx", [22]) == set()
     network.cut(fresh.name, off=False)

@@ -66,7 +66,7 @@ def project(laboratory: Laboratory) -> Iterator[Project]:
             if name == "first":
                 volume = laboratory.directory / "volume"
                 volume.mkdir()
-                machines[name].volumes[volume] = "/srv/mail"
+                machines[name].volumes[volume] = "/srv"
         machines[name].start()
 
     inventory = laboratory.directory / "production"

@@ -8,12 +8,14 @@ import pytest
 from tests.provision.lab.laboratory import STRANGERS, reverse
 from tests.provision.lab.outside import STRANGER, Outside
 from tests.provision.lab.playbook import PlaybookError
-from tests.provision.lab.service import DOMAIN, MAIL_NAME, Account, Service
+from tests.provision.lab.service import Account, Service
 from tests.system.running import letter, token, until
 
 OPEN = {22, 25, 80, 143, 443, 465, 587, 993, 4190}
 # Where the programs behind them listen (PostgreSQL, Redis, Rspamd, doveadm, metrics, the web), and all below 1024.
 SCANNED = {*range(1, 1024), 4190, 5432, 6379, 8000, 8080, *range(9100, 9120), 11332, 11333, 11334, 24242}
+# What takes long and is the same on both of Debian's releases is told once.
+TOLD_ONCE = pytest.mark.parametrize("service", ["trixie"], indirect=True)
 FAMILIES = pytest.mark.parametrize("family", [4, 6])
 STARTED_BY_US = re.compile(
     r"^(postfix(@-)?|dovecot|rspamd|redis-server|valkey-server|unbound|nginx|fail2ban|smailor-(signing|dmarc|policyd|web))\.service"
@@ -38,6 +40,7 @@ def whole_way(service: Service, family: int) -> None:
         outside.arrived(grace, word)
 
 
+@TOLD_ONCE
 def test_the_preflight_names_what_is_missing_and_passes_once_it_is_there(service: Service) -> None:
     """On the bare server, before anything else: a PTR record that does not agree with HELO."""
     name, names = reverse(service.host("mx").ipv4), service.laboratory.names
@@ -50,8 +53,7 @@ def test_the_preflight_names_what_is_missing_and_passes_once_it_is_there(service
 
 
 def test_one_run_makes_the_service_and_a_second_changes_nothing(service: Service) -> None:
-    first = service.site()
-    second = service.site()
+    first, second = service.two_runs()
     print(f"first run {first.seconds:.0f} s, changed {first.changed}; second {second.seconds:.0f} s")
     assert second.changed == 0, second.changes()
     service.people()
@@ -66,7 +68,7 @@ def test_mail_goes_in_and_out(service: Service, family: int) -> None:
 def test_certificates_are_the_authoritys_and_name_the_server(service: Service, family: int) -> None:
     outside = Outside(service, family)
     for port in (443, 465, 993):
-        assert outside.certificate(port, MAIL_NAME).version() in {"TLSv1.2", "TLSv1.3"}
+        assert outside.certificate(port, service.mail_name).version() in {"TLSv1.2", "TLSv1.3"}
 
 
 @FAMILIES
@@ -76,25 +78,26 @@ def test_a_stranger_cannot_relay_and_nobody_sends_without_a_password(service: Se
         client.mail(STRANGER)
         code, said = client.rcpt("somebody@elsewhere.example")
         assert code == 554, said
-    with outside.submission() as client, pytest.raises(smtplib.SMTPSenderRefused) as refused:
-        client.send_message(letter(STRANGER, f"somebody@{STRANGERS}", "no"))
-    assert refused.value.smtp_code == 530
+    someone = f"somebody@{STRANGERS}"
+    with outside.submission() as client, pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        client.send_message(letter(STRANGER, someone, "no"))
+    assert refused.value.recipients[someone][0] == 554
 
 
 @FAMILIES
 def test_the_web_says_what_other_hosts_and_mail_programs_ask(service: Service, family: int) -> None:
     outside = Outside(service, family)
-    policy = outside.get(f"mta-sts.{DOMAIN}", "/.well-known/mta-sts.txt")
+    policy = outside.get(f"mta-sts.{service.domain}", "/.well-known/mta-sts.txt")
     assert {"version: STSv1", "mode: enforce", f"mx: {service.groups['mx'][0]}"} <= set(policy.splitlines())
-    settings = outside.get(f"autoconfig.{DOMAIN}", "/mail/config-v1.1.xml")
-    assert settings.count(f"<hostname>{MAIL_NAME}</hostname>") >= 2
-    assert "Contact: mailto:" in outside.get(MAIL_NAME, "/.well-known/security.txt")
+    settings = outside.get(f"autoconfig.{service.domain}", "/mail/config-v1.1.xml")
+    assert settings.count(f"<hostname>{service.mail_name}</hostname>") >= 2
+    assert "Contact: mailto:" in outside.get(service.mail_name, "/.well-known/security.txt")
 
 
 def test_a_person_logs_in_with_a_browser(service: Service, new_page) -> None:
     ada = service.accounts[0]
     page = new_page(service)
-    page.goto(f"https://{MAIL_NAME}/")
+    page.goto(f"https://{service.mail_name}/")
     page.get_by_label("E-mail address").fill(ada.address)
     page.get_by_label("Password").fill(ada.password)
     page.get_by_role("button", name="Log in").click()
@@ -107,6 +110,7 @@ def test_other_ports_are_closed(service: Service, family: int) -> None:
     assert Outside(service, family).open_ports("mx", SCANNED) == OPEN
 
 
+@TOLD_ONCE
 def test_new_secrets_reach_every_program(service: Service) -> None:
     before = service.secret("vault_doveadm_api_key")
     service.site(playbook="rotate-secrets.yml")
@@ -156,6 +160,7 @@ def test_a_restart_changes_nothing(service: Service, family: int) -> None:
     assert Outside(service, family).open_ports("mx", SCANNED) == OPEN
 
 
+@TOLD_ONCE
 def test_a_lost_server_is_made_anew_from_its_backup(service: Service) -> None:
     """Also when the first run on the new server was broken off in the middle."""
     ada = service.accounts[0]

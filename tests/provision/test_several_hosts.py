@@ -9,36 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.provision.lab import network
-from tests.provision.lab.laboratory import Laboratory
 from tests.provision.lab.outside import STRANGER, Outside
-from tests.provision.lab.service import DOMAIN, Account, Service
+from tests.provision.lab.service import PER_HOUR, Account, Service
+from tests.provision.lab.yard import Yard
 from tests.system.running import letter, token, until
-
-PER_HOUR = 10
-HOSTS = {"mxa": 31, "mxb": 32, "store": 33, "db": 34}
 
 
 @pytest.fixture(scope="module")
-def service(laboratory: Laboratory) -> Iterator[Service]:
-    """The service on four fresh servers: no playbook has run."""
-    machines = {f"{name}.{DOMAIN}": laboratory.machine(name, number) for name, number in HOSTS.items()}
-    for machine in machines.values():
-        machine.start()
-    mxa, mxb, store, db = machines
-    groups = {"mx": [mxa, mxb], "mailstore": [store], "web": [store], "database": [db]}
-    variables = {
-        "service_database": "postgresql",
-        "service_submission_name": f"smtp.{DOMAIN}",
-        "service_private_networks": [network.PRIVATE.format(0) + "/24"],
-        "smailor_messages_per_hour": PER_HOUR,
-        "certificates_dns_credentials": f"dns_cloudflare_api_token = {laboratory.dns_provider.token}\n",
-        "certificates_dns_seconds": 1,
-    }
-    made = Service(laboratory, machines, groups, variables)
-    made.prepare()
-    yield made
-    for machine in machines.values():
-        machine.destroy()
+def service(yard: Yard) -> Iterator[Service]:
+    """The service on four servers."""
+    yield yard.service("several")
+    yard.close("several")
 
 
 @pytest.fixture
@@ -54,8 +35,7 @@ def send(outside: Outside, account: Account, host: str, recipient: str, subject:
 
 
 def test_one_run_makes_the_service_and_a_second_changes_nothing(service: Service) -> None:
-    first = service.site()
-    second = service.site()
+    first, second = service.two_runs()
     print(f"first run {first.seconds:.0f} s, changed {first.changed}; second {second.seconds:.0f} s")
     assert second.changed == 0, second.changes()
     service.people()

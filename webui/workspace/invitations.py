@@ -15,7 +15,7 @@ from webui.workspace.forms import InvitationForm
 from webui.workspace.members import domain_choices, known_domains, put, role_choices
 from webui.workspace.views import blueprint
 
-_FIELDS = {"address": "email", "domain": "domains"}
+_FIELDS = {"address": "email", "domain": "email"}
 
 
 @blueprint.get("/w/<slug>/invitations/new")

@@ -40,7 +40,6 @@ class Machine:
     name: str
     number: int
     suite: str = "trixie"
-    domain: str = "smailor.test"
     volumes: dict[Path, str] = field(default_factory=dict)
     _process: subprocess.Popen[bytes] | None = None
 

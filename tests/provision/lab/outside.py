@@ -10,14 +10,14 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 
 from imapclient import IMAPClient
 
 from tests.provision.lab.laboratory import STRANGERS
-from tests.provision.lab.service import MAIL_NAME, Account, Service
+from tests.provision.lab.service import Account, Service
 from tests.system.running import until
 
 STRANGER = f"stranger@{STRANGERS}"
@@ -46,7 +46,7 @@ class Outside:
     @property
     def submission_name(self) -> str:
         """The name that mail programs send through."""
-        return str(self.service.variables.get("service_submission_name", MAIL_NAME))
+        return str(self.service.variables.get("service_submission_name", self.service.mail_name))
 
     @property
     def tls(self) -> ssl.SSLContext:
@@ -105,12 +105,14 @@ class Outside:
         """IMAP on 143 after STARTTLS, logged in."""
         client = IMAPClient(self.address("mailstore"), 143, ssl=False, timeout=30)
         try:
-            client.host = MAIL_NAME
+            # imaplib checks the certificate for the name that it was told to connect to.
+            client._imap.host = self.service.mail_name
             client.starttls(self.tls)
             client.login(account.address, account.secret)
             yield client
         finally:
-            client.shutdown()
+            with suppress(OSError):
+                client.shutdown()
 
     def arrived(self, account: Account, word: str, folder: str = "INBOX") -> bytes:
         """Wait for the message with this word in its subject, and return it."""

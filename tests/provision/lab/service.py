@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ from tests.provision.lab.laboratory import STRANGERS, Laboratory, reverse
 from tests.provision.lab.machine import Machine
 from tests.provision.lab.playbook import Recap, interrupt, play, write_inventory
 
-DOMAIN, MAIL_NAME, TENANT = "smailor.test", "mail.smailor.test", "tenant.test"
+SEVERAL = {"mxa": 31, "mxb": 32, "store": 33, "db": 34}
+"""Short names and numbers of the servers of a service that has several."""
+SEVERAL_DOMAIN = "smailor.test"
+"""Its domain, which is at the DNS provider."""
+PER_HOUR = 10
+"""Messages that an account of that service may send in an hour."""
 _AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -34,16 +40,29 @@ class Service:
 
     Args:
         laboratory: where it is.
+        domain: its own domain; no two services of the laboratory have the same.
         machines: full name -> server, switched on.
         groups: of the inventory: group -> full names.
         variables: of the inventory, besides those that every service here has.
     """
 
     laboratory: Laboratory
+    domain: str
     machines: dict[str, Machine]
     groups: dict[str, list[str]]
     variables: dict[str, Any] = field(default_factory=dict)
     accounts: list[Account] = field(default_factory=list)
+    _ahead: Future[tuple[Recap, Recap]] | None = None
+
+    @property
+    def mail_name(self) -> str:
+        """What mail programs and browsers call it."""
+        return f"mail.{self.domain}"
+
+    @property
+    def tenant(self) -> str:
+        """The domain of its tenant."""
+        return f"tenant-of-{self.domain}"
 
     @property
     def inventory(self) -> Path:
@@ -69,8 +88,8 @@ class Service:
             self.machines,
             self.groups,
             {
-                "service_domain": DOMAIN,
-                "service_mail_name": MAIL_NAME,
+                "service_domain": self.domain,
+                "service_mail_name": self.mail_name,
                 # The world has no signed root; its name server stands for the roots.
                 "unbound_forwarder": f"{network.WORLD4}@53",
                 "unbound_root_anchor": "",
@@ -92,23 +111,33 @@ class Service:
             names.put(reverse(machine.ipv4), "PTR", f"{full_name}.")
             names.put(reverse(machine.ipv6), "PTR", f"{full_name}.")
             self.trust(machine)
-        for name in (MAIL_NAME, f"mta-sts.{DOMAIN}", f"autoconfig.{DOMAIN}"):
+        for name in (self.mail_name, f"mta-sts.{self.domain}", f"autoconfig.{self.domain}"):
             self._name(name, self.host("web"))
         if submission := self.variables.get("service_submission_name"):
             hosts = [self.machines[name] for name in self.groups["mx"]]
             names.put(submission, "A", *(host.ipv4 for host in hosts))
             names.put(submission, "AAAA", *(host.ipv6 for host in hosts))
         senders = " ".join(f"ip4:{self.machines[n].ipv4} ip6:{self.machines[n].ipv6}" for n in self.groups["mx"])
-        names.put(f"_spf.{DOMAIN}", "TXT", f'"v=spf1 {senders} -all"')
-        for name in (DOMAIN, f"srs.{DOMAIN}"):
+        names.put(f"_spf.{self.domain}", "TXT", f'"v=spf1 {senders} -all"')
+        for name in (self.domain, f"srs.{self.domain}"):
             names.put(name, "MX", *(f"10 {host}." for host in self.groups["mx"]))
-            names.put(name, "TXT", f'"v=spf1 include:_spf.{DOMAIN} -all"')
-        names.put(f"_dmarc.{DOMAIN}", "TXT", '"v=DMARC1; p=reject"')
-        names.put(f"_mta-sts.{DOMAIN}", "TXT", '"v=STSv1; id=1"')
+            names.put(name, "TXT", f'"v=spf1 include:_spf.{self.domain} -all"')
+        names.put(f"_dmarc.{self.domain}", "TXT", '"v=DMARC1; p=reject"')
+        names.put(f"_mta-sts.{self.domain}", "TXT", '"v=STSv1; id=1"')
 
     def site(self, *options: str, playbook: str = "site.yml") -> Recap:
         """Run a playbook on all servers."""
         return play(playbook, self.inventory, *options, environment=self._environment)
+
+    def two_runs(self) -> tuple[Recap, Recap]:
+        """Run site.yml on fresh servers and once more, or wait for what `begin` has begun."""
+        if self._ahead is not None:
+            return self._ahead.result()
+        return self.site(), self.site()
+
+    def begin(self, beside: Executor) -> None:
+        """Let the two runs go on while other tests are at work."""
+        self._ahead = beside.submit(self.two_runs)
 
     def site_interrupted(self, task: str) -> None:
         """Begin site.yml and break it off at a task."""
@@ -144,12 +173,12 @@ class Service:
     def people(self) -> None:
         """A tenant with a verified domain, and two people."""
         self.operate("workspace", "add", "tenant", "--name", "Tenant")
-        self.operate("domain", "add", TENANT, "--workspace", "tenant")
-        zone = self.host("web").output(f"smailor domain records {TENANT} --workspace tenant --zone")
+        self.operate("domain", "add", self.tenant, "--workspace", "tenant")
+        zone = self.host("web").output(f"smailor domain records {self.tenant} --workspace tenant --zone")
         self.laboratory.names.put_zone(f"{zone}\n")
-        self.operate("domain", "verify", TENANT, "--workspace", "tenant")
+        self.operate("domain", "verify", self.tenant, "--workspace", "tenant")
         for name in ("ada", "grace"):
-            address = f"{name}@{TENANT}"
+            address = f"{name}@{self.tenant}"
             person = self.operate("user", "add", address, "--name", name.title())
             self.operate("workspace", "add-member", "tenant", address)
             self.operate("inbox", "add", address, "--workspace", "tenant", "--name", name.title(), "--reader", address)
@@ -183,11 +212,33 @@ class Service:
 
 def one_host(laboratory: Laboratory, name: str, number: int, suite: str, **variables: Any) -> Service:
     """A service on one fresh server, which is switched on; no playbook has run."""
+    domain = f"{suite}.test"
     machine = laboratory.machine(name, number, suite)
     machine.start()
-    full_name = f"{name}.{DOMAIN}"
+    full_name = f"{name}.{domain}"
     groups = {group: [full_name] for group in ("mx", "mailstore", "web", "database")}
-    service = Service(laboratory, {full_name: machine}, groups, variables)
+    service = Service(laboratory, domain, {full_name: machine}, groups, variables)
+    service.prepare()
+    return service
+
+
+def several_hosts(laboratory: Laboratory) -> Service:
+    """Four fresh servers: two for mail in and out, one for mailboxes and web, one for the database; no playbook has run."""
+    domain = SEVERAL_DOMAIN
+    machines = {f"{name}.{domain}": laboratory.machine(name, number) for name, number in SEVERAL.items()}
+    for machine in machines.values():
+        machine.start()
+    mxa, mxb, store, db = machines
+    groups = {"mx": [mxa, mxb], "mailstore": [store], "web": [store], "database": [db]}
+    variables = {
+        "service_database": "postgresql",
+        "service_submission_name": f"smtp.{domain}",
+        "service_private_networks": [network.PRIVATE.format(0) + "/24"],
+        "smailor_messages_per_hour": PER_HOUR,
+        "certificates_dns_credentials": f"dns_cloudflare_api_token = {laboratory.dns_provider.token}\n",
+        "certificates_dns_seconds": 1,
+    }
+    service = Service(laboratory, domain, machines, groups, variables)
     service.prepare()
     return service
 

@@ -134,6 +134,15 @@ def test_postfix_and_dovecot_use_a_role_that_may_only_read():
         assert "5433" in engine_text
 
 
+def test_servers_get_every_map_of_postfix_that_the_local_service_gets():
+    """The local service renders all that lies there, Ansible what is listed: a map left out would be missing on servers."""
+    role = Path(ROLES, "postfix")
+    listed = yaml.safe_load((role / "vars/main.yml").read_text())["postfix_map_files"]
+    assert sorted(f"{name}.j2" for name in listed) == sorted(
+        file.name for file in (role / "templates/maps").iterdir() if file.name != "database.j2"
+    )
+
+
 def test_two_databases_of_one_cluster_have_two_mail_roles():
     assert mail_role("one") != mail_role("two")
     assert len(mail_role("x" * 100)) <= 63

@@ -5,6 +5,7 @@ const styles = {
   today: new Intl.DateTimeFormat(own, { hour: "2-digit", minute: "2-digit" }),
   year: new Intl.DateTimeFormat(own, { day: "numeric", month: "short" }),
   older: new Intl.DateTimeFormat(own, { day: "numeric", month: "short", year: "numeric" }),
+  exact: new Intl.DateTimeFormat(own, { dateStyle: "medium", timeStyle: "medium" }),
   long: new Intl.DateTimeFormat(own, { dateStyle: "full", timeStyle: "short" }),
 };
 
@@ -14,7 +15,8 @@ export function localTimes(root) {
     const when = new Date(time.dateTime);
     if (Number.isNaN(when.getTime())) continue;
     time.title = styles.long.format(when);
-    if (time.dataset.style === "long") time.textContent = styles.long.format(when);
+    if (time.dataset.style === "exact") time.textContent = styles.exact.format(when);
+    else if (time.dataset.style === "long") time.textContent = styles.long.format(when);
     else if (when.toDateString() === now.toDateString()) time.textContent = styles.today.format(when);
     else if (when.getFullYear() === now.getFullYear()) time.textContent = styles.year.format(when);
     else time.textContent = styles.older.format(when);
