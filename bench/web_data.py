@@ -168,7 +168,7 @@ def _keys(now: datetime) -> Iterator[dict[str, Any]]:
             "hint": "smk_",
             "token_sha256": _digest(f"key {number}"),
             "scopes": ["workspace:read"],
-            "created_by": BOSS,
+            "user_id": 1,
             "created_at": now,
             "expires_at": now + timedelta(days=90),
             "last_source": "",

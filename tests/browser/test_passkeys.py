@@ -16,7 +16,8 @@ from smailor import config
 from smailor.accounts import service as accounts
 from smailor.database import schema
 from smailor.database.engine import Database
-from tests.fakes.oidc import CLIENT_ID, CLIENT_SECRET, OidcProvider
+from tests.browser.test_accessibility import AXE, faults
+from tests.fakes.oidc import CLIENT_ID, CLIENT_SECRET, OidcProvider, Person
 from webui import create_app
 
 PASSWORD = "correct horse battery"
@@ -44,6 +45,8 @@ def site(tmp_path_factory, provider):
         database=config.DatabaseSettings(database.url),
         secrets=config.Secrets("s" * 40, (Fernet.generate_key().decode(),)),
         web=config.Web(bind=NOWHERE, imap=NOWHERE, submission=NOWHERE, secure_cookies=False),
+        login=config.Login(signup=True),
+        captcha=config.Captcha("work", work_bits=12),
     )
     server = make_server("127.0.0.1", 0, create_app(settings, database=database), threaded=True)
     url = f"http://localhost:{server.server_port}"
@@ -63,10 +66,12 @@ def site(tmp_path_factory, provider):
 @pytest.fixture
 def page(new_context, site):
     """A page of a browser with a security key of its own, whose owner is always recognised."""
-    page = new_context(base_url=site).new_page()
-    problems = []
-    page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda line: problems.append(line.text) if "Content Security Policy" in line.text else None)
+    context = new_context(base_url=site)
+    context.add_init_script(path=AXE)
+    page = context.new_page()
+    page.faults = []
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    page.on("console", lambda line: page.faults.append(line.text) if "Content Security Policy" in line.text else None)
     devices = page.context.new_cdp_session(page)
     devices.send("WebAuthn.enable")
     devices.send(
@@ -83,7 +88,7 @@ def page(new_context, site):
         },
     )
     yield page
-    assert problems == []
+    assert page.faults == []
 
 
 def test_a_passkey_is_made_and_opens_the_account_without_a_name(page):
@@ -95,8 +100,10 @@ def test_a_passkey_is_made_and_opens_the_account_without_a_name(page):
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.get_by_role("heading", name="Keep these codes on paper")).to_be_visible()
     assert page.locator("li code").count() == 10
+    assert faults(page) == []
     page.get_by_role("link", name="I have them").click()
     expect(page.get_by_text("This browser", exact=True).first).to_be_visible()
+    assert faults(page) == []
 
     page.context.clear_cookies()
     page.goto("/login?next=/account/security")
@@ -109,6 +116,7 @@ def test_a_passkey_is_made_and_opens_the_account_without_a_name(page):
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Log in", exact=True).click()
     expect(page.get_by_role("heading", name="Second factor")).to_be_visible()
+    assert faults(page) == []
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_role("heading", name="Passkeys")).to_be_visible()
 
@@ -139,11 +147,38 @@ def test_a_browser_without_this_passkey_is_told_and_stays_on_the_page(page):
 @pytest.mark.parametrize("javascript", [True, False])
 def test_the_way_to_a_provider_and_back(new_context, site, provider, javascript):
     """The form leads to a page of ours, that one there: the policy stops redirects of forms to elsewhere."""
+    provider.person = Person()
     page = new_context(base_url=site, java_script_enabled=javascript).new_page()
     page.goto("/login")
     page.get_by_role("button", name="Log in with Company").click()
     expect(page.get_by_role("heading", name="Not linked yet")).to_be_visible()
     assert ("GET", "/authorize", {}) in provider.requests
+
+
+def test_somebody_new_comes_by_the_provider_and_links_another_one(page, provider):
+    provider.person = Person(sub="mary", email="mary@provider.test", name="Mary")
+    page.goto("/login?next=/account/security")
+    page.get_by_role("button", name="Log in with Company").click()
+    expect(page.get_by_role("heading", name="Create an account?")).to_be_visible()
+    assert faults(page) == []
+    page.get_by_role("button", name="Create the account").click()
+    expect(page.get_by_text("mary@provider.test · linked")).to_be_visible()
+    provider.person = Person(sub="mary at home", email="mary@home.test", name="Mary")
+    page.get_by_role("button", name="Link Company", exact=True).click()
+    expect(page.get_by_role("heading", name="Link this account?")).to_be_visible()
+    assert faults(page) == []
+    page.get_by_role("button", name="Link", exact=True).click()
+    expect(page.get_by_text("mary@home.test · linked")).to_be_visible()
+    assert faults(page) == []
+
+
+def test_the_browser_works_for_a_moment_and_signs_up(page):
+    page.goto("/signup")
+    page.get_by_label("Your name").fill("Mary")
+    page.get_by_label("E-mail address").fill("mary@somerville.test")
+    page.get_by_label("Password").fill("a wholly new long password")
+    page.get_by_role("button", name="Sign up").click()
+    expect(page.get_by_role("heading", name="Look at your mail")).to_be_visible()
 
 
 def test_without_javascript_the_button_is_not_there(new_context, site):

@@ -13,6 +13,7 @@ from smailor.accounts import service as accounts
 from smailor.accounts.attempts import Kind
 from webui import people
 from webui.access import public, to_login
+from webui.auth import factor_log
 from webui.auth.finishing import confirmed
 from webui.auth.throttle import Throttle, too_many
 from webui.auth.views import blueprint
@@ -41,6 +42,7 @@ def confirm() -> Response:
         return _page(form, problem=too_many(wait), code=429, wait=wait)
     if accounts.verify_password(context().database, email=user.email, password=form.password.data) is None:
         throttle.failed()
+        factor_log.failed("confirm.password", user_id=user.id, reason="wrong password")
         return _page(form, problem=_("That is not your password."), code=422)
     throttle.passed()
     return confirmed(method="password")

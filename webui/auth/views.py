@@ -14,8 +14,11 @@ from wtforms.validators import InputRequired, Length
 from smailor import log
 from smailor.accounts import service as accounts
 from smailor.accounts.attempts import Kind
+from smailor.address import Address
+from smailor.errors import InvalidInput
 from webui import people
 from webui.access import public
+from webui.auth import factor_log
 from webui.auth.finishing import finish
 from webui.auth.throttle import Throttle, too_many
 from webui.context import context
@@ -47,6 +50,7 @@ def login() -> Response:
     user = accounts.verify_password(context().database, email=form.email.data, password=form.password.data)
     if user is None:
         throttle.failed()
+        factor_log.failed("login.password", on=_account(form.email.data), reason="address and password do not fit")
         log.event(_logger, logging.INFO, None, "login-failed", source=people.source())
         return _page(form, problem=_("Address and password do not belong together."))
     throttle.passed()
@@ -61,6 +65,14 @@ def logout() -> Response:
     people.log_out(response)
     session.clear()
     return response
+
+
+def _account(typed: str) -> str:
+    """The account that was tried, for the audit trail; what is no address may be a password in the wrong field."""
+    try:
+        return f"account:{Address.parse(typed)}"
+    except InvalidInput:
+        return "account:unknown"
 
 
 def _page(form: LoginForm, *, problem: str = "", code: int = 200, wait: int = 0) -> Response:
