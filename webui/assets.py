@@ -28,10 +28,7 @@ def static(version: str, name: str) -> Response:
     """Send a file; the version in its address only makes the address new when the content is."""
     del version
     suffix = Path(name).suffix
-    if name == "app.css" or (suffix in _TEXTS and request.accept_encodings["gzip"]):
-        response = _text(name, _TEXTS[suffix])
-    else:
-        response = send_from_directory(_FOLDER, name)
+    response = _text(name, _TEXTS[suffix]) if suffix in _TEXTS else send_from_directory(_FOLDER, name)
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 

@@ -4,19 +4,17 @@ A page that a new route brings is here by itself, if its address is made of VALU
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from tests.browser.axe import AXE, findings
 from tests.browser.site import EMAIL, PASSWORD, Site, make_settings, running
 from webui import access, create_app
 
-AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 SCHEMES = ("light", "dark")
-GRAVE = {"serious", "critical"}
 
 VALUES = {"slug": "acme", "name": "acme.test", "address": EMAIL, "member_id": 2, "number": 2}
 """What the addresses of pages are made of."""
@@ -37,6 +35,7 @@ NO_PAGES = {
     "domains.zone": "a file",
     "sending.export": "a file",
     "audit.export": "a file",
+    "api.description": "for programs",
 }
 """Routes that show no page, and why."""
 
@@ -112,19 +111,6 @@ def paths(site: Site, endpoint: str) -> list[str]:
     return found + FURTHER.get(endpoint, [])
 
 
-def findings(page: Page) -> list[str]:
-    """What axe finds grave, with the elements that it is about."""
-    # Colours glide from one theme to the other: look when they have come to rest.
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
-    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-    return [
-        f"{finding['id']}: {node['target']} {node['failureSummary']}"
-        for finding in result["violations"]
-        if finding["impact"] in GRAVE
-        for node in finding["nodes"][:5]
-    ]
-
-
 def faults(page: Page) -> list[str]:
     """What is wrong with the page that is shown, in both sizes and themes."""
     wrong: list[str] = []
@@ -145,6 +131,8 @@ def faults(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("endpoint", routes())
 def test_a_page_can_be_used_by_everybody(site: Site, visitor: Page, owner: Page, endpoint: str) -> None:
+    for page in (visitor, owner):
+        page.faults.clear()
     for path in paths(site, endpoint):
         # Pages before log-in are looked at as a visitor, all others as somebody who may open them.
         answer = visitor.goto(site.url + path)

@@ -16,7 +16,7 @@ def log_in(context, service: Service, inbox: Inbox) -> Page:
     page.goto(service.endpoints["web"])
     page.get_by_label("E-mail address").fill(inbox.address)
     page.get_by_label("Password").fill(inbox.password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page).to_have_title(re.compile("Inbox"))
     return page
 

@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import AXE, findings
 from tests.system.running import Inbox, Service, letter, token
 
 # The pages do not depend on the kind of database; test_setting_up.py goes the whole way on both.
@@ -22,7 +23,7 @@ def enter(context, service: Service, inbox: Inbox) -> Page:
     page.goto(service.endpoints["web"])
     page.get_by_label("E-mail address").fill(inbox.address)
     page.get_by_label("Password").fill(inbox.password)
-    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("button", name="Log in", exact=True).click()
     expect(page).to_have_title(re.compile("Inbox"))
     return page
 
@@ -85,7 +86,9 @@ def test_a_designed_message_fills_its_frame(new_context, service: Service) -> No
 def test_every_page_keeps_its_policy_and_fits_its_screen(
     new_context, service: Service, ada: Inbox, size: str, scheme: str
 ) -> None:
-    page = enter(new_context(viewport=SIZES[size], color_scheme=scheme), service, ada)
+    context = new_context(viewport=SIZES[size], color_scheme=scheme)
+    context.add_init_script(path=AXE)
+    page = enter(context, service, ada)
     first = page.locator("a[data-row]").first.get_attribute("href")
     for path in (
         "/",
@@ -102,6 +105,7 @@ def test_every_page_keeps_its_policy_and_fits_its_screen(
         overflow = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert overflow <= 0, path
         assert page.locator("h1").count() >= 1, path
+        assert findings(page) == [], path
     assert page.faults == []
 
 

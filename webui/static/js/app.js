@@ -7,7 +7,7 @@ for (const start of [localTimes, copyButtons, dismissals, menus, summaries]) sta
 const further = [
   ["a[data-dialog]", () => import("./dialogs.js"), ["dialogs"]],
   ["[data-key]", () => import("./keys.js"), ["keys"]],
-  ["#list, [data-sheet]", () => import("./mail.js"), ["keepScroll", "fitSheet", "refreshList"]],
+  ["[data-refresh], [data-sheet]", () => import("./mail.js"), ["keepScroll", "fitSheet", "refreshList"]],
   ["form[data-passkey]", () => import("./passkey.js"), ["passkeys"]],
   ["[data-work]", () => import("./work.js"), ["work"]],
   [".composer", () => import("./composer.js"), ["autogrow", "composer"]],

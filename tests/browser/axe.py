@@ -1,0 +1,22 @@
+"""axe-core, put into a page by the browser itself, since the pages' own policy would refuse it."""
+
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+AXE = Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js"
+"""To be given to `add_init_script` of a context."""
+GRAVE = {"serious", "critical"}
+
+
+def findings(page: Page) -> list[str]:
+    """What axe finds grave, with the elements that it is about."""
+    # Colours glide from one theme to the other: look when they have come to rest.
+    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    return [
+        f"{finding['id']}: {node['target']} {node['failureSummary']}"
+        for finding in result["violations"]
+        if finding["impact"] in GRAVE
+        for node in finding["nodes"][:5]
+    ]
