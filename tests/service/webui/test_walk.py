@@ -226,9 +226,10 @@ def walk_refusals(app, world, among=None):
     return walk
 
 
-def test_whoever_may_not_is_refused_and_changes_nothing(open_app, world):
+def test_whoever_may_not_is_refused_and_changes_nothing(open_app, world, mailbag):
     walk = walk_refusals(open_app, world)
     assert walk.problems == []
+    assert mailbag.take() == [], "nobody gets a letter"
     assert walk.count > 1000
 
 
