@@ -18,7 +18,7 @@ from smailor.accounts.workspaces import WorkspaceView, workspace_row, workspace_
 from smailor.database.engine import Database
 from smailor.errors import NotFound
 
-PAGE = 50
+PAGE = 25
 MAX_SEARCH = 200
 
 
@@ -113,6 +113,15 @@ def open_person(database: Database, *, user_id: int, actor: Actor, reason: str, 
         if user is None:
             raise NotFound("there is no such person")
         record_for_person_in(session, actor, action="person.open", user=user, reason=reason, now=now)
+
+
+def note_reset(database: Database, *, user_id: int, actor: Actor, now: datetime) -> None:
+    """Write down that an operator had the letter for a new password sent; raises NotFound."""
+    with database.transaction() as session:
+        user = session.get(User, user_id)
+        if user is None:
+            raise NotFound("there is no such person")
+        record_for_person_in(session, actor, action="password.send-reset", user=user, reason="", now=now)
 
 
 def _contains(column: InstrumentedAttribute[str], search: str) -> ColumnElement[bool]:

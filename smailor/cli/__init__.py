@@ -11,6 +11,7 @@ from smailor.errors import SmailorError
 
 COMMANDS: Mapping[str, str] = {
     "alias": "inbox",
+    "api-key": "api_key",
     "app-password": "inbox",
     "audit": "audit",
     "auth": "auth",

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from smailor.accounts import audit as audit_trail
-from smailor.accounts import audit_verify
+from smailor.accounts import audit_export, audit_search, audit_verify
 from smailor.accounts.audit_chain import Head
+from smailor.accounts.audit_search import Filter
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
 from smailor.errors import InvalidInput
@@ -26,6 +27,17 @@ def audit() -> None:
 def audit_list(context: Context, workspace: str | None, on: str | None, limit: int, as_json: bool) -> None:
     """List the newest entries of the audit trail, newest first."""
     show(audit_trail.entries(context.database, workspace=workspace, on=on, limit=limit), as_json=as_json)
+
+
+@audit.command("export")
+@click.option("--workspace", help="Of this workspace only.")
+@click.option("--format", "kind", type=click.Choice(["csv", "jsonl"]), default="jsonl", show_default=True)
+@click.pass_obj
+def audit_export_(context: Context, workspace: str | None, kind: str) -> None:
+    """Print the trail, newest first, a batch at a time."""
+    entries = audit_search.stream(context.database, Filter(workspace=workspace), limit=audit_export.LIMIT)
+    for line in audit_export.csv_lines(entries) if kind == "csv" else audit_export.json_lines(entries):
+        click.echo(line, nl=False)
 
 
 @audit.command("verify")

@@ -1,19 +1,21 @@
 """`smailor jobs …`: work that timers start. Each job is idempotent and catches up with what it missed."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 
 import click
 
-from smailor import clock
-from smailor.accounts import api_calls, app_passwords, one_time, sessions, signup
+from smailor import clock, log
+from smailor.accounts import api_calls, app_passwords, audit_verify, one_time, sessions, signup
 from smailor.accounts import notices as account_letters
 from smailor.accounts.desk import letterhead
 from smailor.accounts.posting import Post
 from smailor.authentication import record_service, report_service
 from smailor.authentication.reports import Reporter
-from smailor.cli import probe
+from smailor.cli import probe, queue_file
 from smailor.cli.context import Context
 from smailor.cli.notice import put_into_inbox
 from smailor.cli.output import json_option, show
@@ -21,6 +23,8 @@ from smailor.mailboxes.dovecot import delete_mail, end_connections
 from smailor.mailboxes.submission import hand_over, letter_carrier
 from smailor.sending import anomalies, closing, limit_service, notices, plans, warmup_service, watch_service
 from smailor.sending.warmup import Thresholds
+
+logger = logging.getLogger(__name__)
 
 
 def prune_tokens(context: Context) -> dict[str, int]:
@@ -138,7 +142,21 @@ def delete_workspaces(context: Context) -> dict[str, int]:
     return {"deleted": run.deleted, "kept": run.kept, "waiting": run.waiting, "inboxes": len(run.inboxes)}
 
 
-JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
+def audit_head(context: Context) -> dict[str, str]:
+    """Say in the log where the audit trail ends, so that a log kept elsewhere tells later whether it was cut."""
+    head = audit_verify.head(context.database)
+    log.event(logger, logging.INFO, None, "audit-head", head=head)
+    return {"head": str(head)}
+
+
+def write_queue(context: Context) -> dict[str, int]:
+    """Write Postfix's queue into `web.queue_file` for the operator console. For every minute, run as root."""
+    file = context.settings.web.queue_file
+    return {"enabled": 0} if not file else {"enabled": 1, "bytes": queue_file.write(Path(file))}
+
+
+JOBS: Mapping[str, Callable[[Context], Mapping[str, object]]] = {
+    "audit-head": audit_head,
     "delete-workspaces": delete_workspaces,
     "dmarc-reports": dmarc_reports,
     "notices": send_notices,
@@ -147,6 +165,7 @@ JOBS: Mapping[str, Callable[[Context], dict[str, int]]] = {
     "prune-tokens": prune_tokens,
     "warmup": warmup,
     "watch-sending": watch_sending,
+    "write-queue": write_queue,
 }
 
 

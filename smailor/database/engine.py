@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from smailor.database.connecting import BUSY_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS, POSTGRESQL_OPTIONS
-from smailor.errors import TemporaryFailure
+from smailor.errors import InvalidInput, TemporaryFailure
 
 
 class Database:
@@ -105,9 +105,14 @@ class Database:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Say "the database does not answer" in the house's own error, which callers turn into a 451."""
+    """Say in the house's own errors that the database does not answer (callers make a 451 of it) or cannot hold this.
+
+    PostgreSQL refuses a NUL in a text, SQLite keeps it: what should have been refused before is so at least here.
+    """
     try:
         yield
+    except DataError as error:
+        raise InvalidInput("text", "has a character, length or size that cannot be kept") from error
     except DBAPIError as error:
         if isinstance(error, OperationalError) or error.connection_invalidated:
             raise TemporaryFailure(f"the database does not answer ({_first_line(error)})") from error

@@ -95,7 +95,8 @@ def test_the_whole_story(new_context: Callable[..., BrowserContext], service: Se
     johns.get_by_label("Your name").or_(johns.locator('input[name="name"]')).first.fill("John")
     johns.locator('input[name="password"]').fill(john.password)
     johns.get_by_role("button", name="Open an account and accept").click()
-    expect(johns).not_to_have_url(re.compile("/invitations/"))
+    expect(johns).to_have_url(re.compile("/login"))
+    john.log_in(johns)
     johns.goto(f"{john.web}/w/{slug}/domains/")
     expect(johns.get_by_text("Not yours to open")).to_be_visible()
 

@@ -11,7 +11,7 @@ from webui.access import fresh, operators, signed_in
 from webui.admin.pages import ActingForm, blueprint
 from webui.admin.people import person_page
 from webui.context import context
-from webui.people import acting_as, current_session, session_key, source
+from webui.people import acting_as, current_session, rotate, session_key, source
 from webui.texts import sentence
 
 _FIELDS = frozenset({"reason", "minutes"})
@@ -39,7 +39,9 @@ def act(number: int) -> Response | Redirect:
             form[error.field if error.field in _FIELDS else "reason"].errors = [sentence(error)]
         else:
             flash(_("You act as %(address)s now.", address=acting.user.email), "info")
-            return redirect(url_for("home.index"))
+            response = redirect(url_for("home.index"))
+            rotate(response)
+            return response
     return person_page(number, acting_form=form, code=422)
 
 
@@ -53,4 +55,6 @@ def stop_acting() -> Redirect:
     if acting is None:
         return redirect(url_for("home.index"))
     flash(_("You are yourself again."), "done")
-    return redirect(url_for("admin.person", number=acting.user.id))
+    response = redirect(url_for("admin.person", number=acting.user.id))
+    rotate(response)
+    return response

@@ -6,12 +6,13 @@ from flask import Response, flash, make_response, redirect, render_template, url
 from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
-from smailor.accounts import directory, members, second_factor, sessions
+from smailor.accounts import credentials, directory, members, second_factor, sessions
 from smailor.errors import InvalidInput, NotFound
 from smailor.sending import person_suspension
 from smailor.sending.subject import Scope, Subject
 from webui.access import operators
 from webui.admin.pages import ActingForm, ReasonForm, blueprint, open_for_a_while, opened, searched
+from webui.asked import asked
 from webui.context import context
 from webui.people import actor
 from webui.texts import sentence
@@ -89,6 +90,22 @@ def lift(number: int) -> Redirect:
         flash(_("%(address)s can log in again.", address=found.user.email), "done")
     except NotFound:
         flash(_("That was lifted already."), "info")
+    return redirect(url_for("admin.person", number=number))
+
+
+@blueprint.post("/people/<int:number>/reset")
+@operators
+def send_reset(number: int) -> Redirect:
+    """Send a person the letter with which they set a new password; nobody else gets to see the link."""
+    parts = context()
+    found = directory.person(parts.database, user_id=number)
+    credentials.ask_reset(parts.database, parts.desk, email=found.user.email, letter=True, asked=asked())
+    directory.note_reset(parts.database, user_id=number, actor=actor(), now=parts.clock())
+    parts.courier.send_soon()
+    if found.user.verified:
+        flash(_("A letter is on its way to %(address)s.", address=found.user.email), "done")
+    else:
+        flash(_("No letter: %(address)s was never verified.", address=found.user.email), "problem")
     return redirect(url_for("admin.person", number=number))
 
 

@@ -14,7 +14,7 @@ from smailor.accounts.audit_search import Cursor, Filter
 from smailor.errors import InvalidInput
 from webui.context import context
 
-PAGE = 50
+PAGE = 30
 
 
 def _printable(form: Form, field: Field) -> None:

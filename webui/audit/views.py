@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from flask import Blueprint, Response, abort, make_response, render_template, request, stream_with_context, url_for
+from flask import Blueprint, Response, abort, make_response, render_template, request, url_for
 
 from smailor.accounts import audit as audit_trail
 from smailor.accounts import audit_export, audit_search, openings
@@ -54,7 +54,7 @@ def export(slug: str, kind: str) -> Response:
     )
     content_type, write = FORMATS[kind]
     entries = audit_search.stream(parts.database, wanted, limit=audit_export.LIMIT)
-    response = Response(stream_with_context(write(entries)), content_type=content_type)
+    response = Response(write(entries), content_type=content_type)
     response.headers["Content-Disposition"] = f'attachment; filename="audit-{slug}.{kind}"'
     return response
 

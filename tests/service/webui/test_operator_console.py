@@ -129,6 +129,12 @@ def test_a_suspended_person_is_out_until_it_is_lifted(acme, operator, stranger):
     assert {"suspension.add", "suspension.lift"} <= set(told)
 
 
+def test_a_reset_is_sent_and_written_down(acme, operator):
+    path = f"/operator/people/{number_of(acme, 'member@acme.test')}"
+    assert "member@acme.test" in operator.post(f"{path}/reset", page=path).get_data(as_text=True)
+    assert ("op@smailor.test", "password.send-reset", "account:member@acme.test") in actions(acme, workspace="acme")
+
+
 def test_whoever_runs_the_service_is_not_kept_out(acme, operator):
     path = f"/operator/people/{number_of(acme, 'op@smailor.test')}"
     assert operator.post(f"{path}/suspend", page="/operator/people?q=", reason="Because").status_code in {400, 422}

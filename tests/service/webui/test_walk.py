@@ -40,6 +40,7 @@ ENDPOINT_VALUES = {
     ("admin.person", "number"): lambda own, used: used.user,
     ("admin.open_person", "number"): lambda own, used: used.user,
     ("admin.suspend", "number"): lambda own, used: used.user,
+    ("admin.send_reset", "number"): lambda own, used: used.user,
     ("admin.lift", "number"): lambda own, used: used.user,
     ("admin.act", "number"): lambda own, used: used.user,
     ("account.revoke_session", "number"): lambda own, used: used.session,
