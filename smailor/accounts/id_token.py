@@ -88,6 +88,18 @@ def verify(
     return claims
 
 
+def check_asked_anew(claims: Mapping[str, Any], *, now: datetime) -> None:
+    """Refuse a person whom the provider did not ask again, though we wanted it to (`max_age`, §3.1.2.1).
+
+    Raises:
+        NotBelieved: they showed who they are too long ago, or the provider does not say when.
+    """
+    asked = claims.get("auth_time")
+    oldest = now.timestamp() - MAX_AGE_SECONDS - LEEWAY_SECONDS
+    if not _is_time(asked) or cast("float", asked) < oldest:
+        raise NotBelieved("the provider did not ask again")
+
+
 def identity(claims: Mapping[str, Any], *, issuer: str) -> Identity:
     """Return who the verified claims speak of.
 

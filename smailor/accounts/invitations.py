@@ -1,4 +1,4 @@
-"""Use cases around invitations: made, sent again, withdrawn, accepted. Each function owns its transaction.
+"""Use cases around invitations: made, sent again, withdrawn. Each function owns its transaction. Accepted: joining.py.
 
 An invitation is known by the digest of its token, which stands in one letter only. It works once, for seven days, and
 for the address that it was made to. Whether that address has an account is told to nobody: who invites gets the same
@@ -29,7 +29,6 @@ LETTERS_A_DAY = 100
 """Invitations that a workspace makes or sends again in 24 hours: nobody sends mass mail through us this way."""
 LETTERS_A_DAY_TO_ONE = 3
 MAX_OPEN = 200
-MAX_TOKEN = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +48,6 @@ class InvitationView:
     domains: tuple[str, ...]
     invited_by: str
     created_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """An invitation, as the one sees it who holds its token.
-
-    Attributes:
-        workspace: the workspace's slug.
-        name: what people call the workspace.
-        email: the address that it was made to.
-    """
-
-    workspace: str
-    name: str
-    email: str
-    role: Role
-    invited_by: str
     expires_at: datetime
 
 
@@ -122,7 +103,7 @@ def invite(
         _send(session, place, row, post, now)
         session.add(row)
         session.flush()
-        _record(session, by, "invitation.create", place, row, now)
+        record_in(session, by, "invitation.create", place, row, now)
         return _view(row)
 
 
@@ -156,7 +137,7 @@ def resend(
         _send(session, place, row, post, now)
         session.add(row)
         session.flush()
-        _record(session, by, "invitation.resend", place, row, now)
+        record_in(session, by, "invitation.resend", place, row, now)
         return _view(row)
 
 
@@ -173,7 +154,7 @@ def withdraw(database: Database, *, workspace: str, invitation_id: int, by: By, 
         row = _pending(session, place, invitation_id)
         authority.demand(own, Role(row.role))
         row.withdrawn_at = now
-        _record(session, by, "invitation.withdraw", place, row, now)
+        record_in(session, by, "invitation.withdraw", place, row, now)
         return _view(row)
 
 
@@ -188,70 +169,6 @@ def list_open(database: Database, *, workspace: str, now: datetime) -> tuple[Inv
         query = _waiting(place).where(Invitation.expires_at > now - LIFETIME)
         rows = session.scalars(query.order_by(Invitation.id.desc()).limit(MAX_OPEN))
         return tuple(_view(row) for row in rows)
-
-
-def look(database: Database, *, token: str, now: datetime) -> Offer:
-    """Return what an invitation offers, without using it up.
-
-    Raises:
-        NotFound: there is none of that token, or it was accepted, withdrawn or is over.
-    """
-    with database.snapshot() as session:
-        row, place = _by_token(session, token, now)
-        return _offer(row, place)
-
-
-def accept(database: Database, *, token: str, user_id: int, by: By, post: Post, now: datetime) -> str:
-    """Become a member by an invitation, which is used up.
-
-    Args:
-        database: where to.
-        token: of the letter.
-        user_id: who is logged in; their verified address is the invited one.
-        by: the same, for the audit trail.
-        post: writes to who invited them.
-        now: the present moment.
-
-    Returns:
-        The workspace's slug. Who is a member already stays what they are.
-
-    Raises:
-        NotFound: there is no such invitation any more, or it was made to somebody else.
-    """
-    with database.transaction() as session:
-        user = session.get(User, user_id)
-        if user is None or user.email_verified_at is None:
-            raise NotFound("there is no such invitation")
-        return accept_in(session, token=token, user=user, by=by, post=post, now=now)
-
-
-def accept_in(session: Session, *, token: str, user: User, by: By, post: Post, now: datetime) -> str:
-    """Become a member by an invitation, within a transaction of this room; the rest as in `accept`."""
-    _, place = _by_token(session, token, now)
-    workspace_row(session, place.slug, locked=True)
-    session.expire_all()
-    row, place = _by_token(session, token, now)  # once more: somebody may have used it up until the lock was ours
-    if row.email != user.email:
-        raise NotFound("there is no such invitation")
-    row.accepted_at = now
-    known = session.scalar(select(Member).where(Member.workspace_id == place.id, Member.user_id == user.id))
-    if known is None:
-        member = Member(workspace_id=place.id, user_id=user.id, role=row.role, created_at=now)
-        session.add(member)
-        session.flush()
-        member_changes.put_domains(session, member, row.domains)
-    _record(session, by, "invitation.accept", place, row, now)
-    inviter = session.scalar(select(User).where(User.email == row.invited_by))
-    if inviter is not None:
-        post.put_in(
-            session,
-            recipient=inviter.email,
-            language=inviter.language,
-            text=words.joined(inviter.language, workspace=place.slug, member=user.email, role=Role(row.role)),
-            now=now,
-            expires_at=now + member_changes.LETTER_LIFETIME,
-        )
-    return place.slug
 
 
 def _send(session: Session, place: Workspace, row: Invitation, post: Post, now: datetime) -> None:
@@ -307,23 +224,8 @@ def _pending(session: Session, place: Workspace, invitation_id: int) -> Invitati
     return row
 
 
-def _by_token(session: Session, token: str, now: datetime) -> tuple[Invitation, Workspace]:
-    if not token or len(token) > MAX_TOKEN:
-        raise NotFound("there is no such invitation")
-    row = session.scalar(
-        select(Invitation).where(
-            Invitation.token_sha256 == passwords.digest_secret(token),
-            Invitation.accepted_at.is_(None),
-            Invitation.withdrawn_at.is_(None),
-            Invitation.expires_at > now,
-        )
-    )
-    if row is None:
-        raise NotFound("there is no such invitation")
-    return row, session.get_one(Workspace, row.workspace_id)
-
-
-def _record(session: Session, by: By, action: str, place: Workspace, row: Invitation, now: datetime) -> None:
+def record_in(session: Session, by: By, action: str, place: Workspace, row: Invitation, now: datetime) -> None:
+    """Write down what is done with an invitation; for the files of this room."""
     details = {"role": row.role, "domains": list(row.domains)}
     on = f"invitation:{row.email}"
     audit.record_in(session, by.actor, action=action, on=on, workspace=place.slug, details=details, now=now)
@@ -337,16 +239,5 @@ def _view(row: Invitation) -> InvitationView:
         domains=tuple(row.domains),
         invited_by=row.invited_by,
         created_at=row.created_at,
-        expires_at=row.expires_at,
-    )
-
-
-def _offer(row: Invitation, place: Workspace) -> Offer:
-    return Offer(
-        workspace=place.slug,
-        name=place.name,
-        email=row.email,
-        role=Role(row.role),
-        invited_by=row.invited_by,
         expires_at=row.expires_at,
     )

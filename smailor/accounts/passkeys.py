@@ -1,26 +1,19 @@
-"""Passkeys (WebAuthn level 2): the person's device signs a challenge of ours, for this origin only.
+"""Passkeys: kept, named, and used once for each challenge. What a browser answers is judged in `passkey_answers`.
 
-User verification is asked for always: a passkey is something one has, opened by something one knows or is, so it counts
-as both factors. Challenges live in `pending_logins` and work once. The signatures are py_webauthn's work.
+A passkey is something one has, opened by something one knows or is: with user verification it counts as both factors.
 """
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 import webauthn
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
-from webauthn.authentication.verify_authentication_response import VerifiedAuthentication
-from webauthn.helpers import parse_authentication_credential_json
-from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
-    AuthenticationCredential,
     AuthenticatorSelectionCriteria,
     AuthenticatorTransport,
     PublicKeyCredentialDescriptor,
@@ -30,18 +23,17 @@ from webauthn.helpers.structs import (
 
 from smailor.accounts.models import Passkey
 from smailor.accounts.names import clean_name
+from smailor.accounts.passkey_answers import New as New
+from smailor.accounts.passkey_answers import NotAccepted as NotAccepted
+from smailor.accounts.passkey_answers import RelyingParty as RelyingParty
+from smailor.accounts.passkey_answers import read_authentication, verify_signature
+from smailor.accounts.passkey_answers import relying_party as relying_party
+from smailor.accounts.passkey_answers import verify_registration as verify_registration
 from smailor.database.engine import Database
-from smailor.errors import Conflict, InvalidInput, NotFound, SmailorError
+from smailor.errors import Conflict, InvalidInput, NotFound
 
 MAX_PASSKEYS = 20
-MAX_CREDENTIAL = 64 * 1024
-"""Characters of JSON that a browser may send for one passkey."""
-MAX_CREDENTIAL_ID = 1023
 TIMEOUT_MS = 120_000
-
-
-class NotAccepted(SmailorError):
-    """What a browser sent as a passkey's answer does not hold. The text is for log and audit trail."""
 
 
 class CopyFound(NotAccepted):
@@ -57,21 +49,6 @@ class CopyFound(NotAccepted):
 
 
 @dataclass(frozen=True, slots=True)
-class RelyingParty:
-    """Us, as browsers name us.
-
-    Attributes:
-        id: the host name that passkeys belong to.
-        name: shown while one is made.
-        origin: of our pages.
-    """
-
-    id: str
-    name: str
-    origin: str
-
-
-@dataclass(frozen=True, slots=True)
 class PasskeyView:
     """A passkey as its owner sees it.
 
@@ -84,42 +61,6 @@ class PasskeyView:
     backed_up: bool
     created_at: datetime
     last_used_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class New:
-    """What a browser has made, verified, and not yet kept."""
-
-    credential_id: bytes
-    public_key: bytes
-    sign_count: int
-    backed_up: bool
-    transports: tuple[str, ...]
-
-
-def relying_party(public_url: str, *, name: str) -> RelyingParty | None:
-    """Return who we are to browsers; None: our address is none that passkeys can belong to. Pure.
-
-    A bare IP address is none; for a service tried out on this machine `localhost` stands in for it.
-
-    Args:
-        public_url: how people reach the service.
-        name: what they call it.
-    """
-    url = urlsplit(public_url)
-    host = url.hostname or ""
-    if not host:
-        return None
-    try:
-        if not ip_address(host).is_loopback:
-            return None
-        host = "localhost"
-    except ValueError:
-        pass
-    if url.scheme != "https" and host != "localhost":
-        return None
-    port = f":{url.port}" if url.port else ""
-    return RelyingParty(id=host, name=name, origin=f"{url.scheme}://{host}{port}")
 
 
 def registration_options(
@@ -151,39 +92,6 @@ def registration_options(
         exclude_credentials=[_descriptor(row.credential_id, row.transports) for row in there],
     )
     return _plain(webauthn.options_to_json(options))
-
-
-def verify_registration(party: RelyingParty, *, credential: str, challenge: bytes) -> New:
-    """Return the passkey that a browser has made.
-
-    Args:
-        party: us.
-        credential: JSON, as the browser sent it.
-        challenge: of the options.
-
-    Raises:
-        NotAccepted: it does not hold.
-    """
-    value = _parse(credential)
-    try:
-        made = webauthn.verify_registration_response(
-            credential=value,
-            expected_challenge=challenge,
-            expected_rp_id=party.id,
-            expected_origin=party.origin,
-            require_user_verification=True,
-        )
-    except _BAD as error:
-        raise NotAccepted(f"registration: {type(error).__name__}") from error
-    if not 16 <= len(made.credential_id) <= MAX_CREDENTIAL_ID:
-        raise NotAccepted("registration: an odd credential id")
-    response = value.get("response")
-    told = response.get("transports") if isinstance(response, dict) else None
-    known = {transport.value for transport in AuthenticatorTransport}
-    transports = (
-        tuple(sorted({item for item in told if isinstance(item, str)} & known)) if isinstance(told, list) else ()
-    )
-    return New(made.credential_id, made.credential_public_key, made.sign_count, made.credential_backed_up, transports)
 
 
 def add_in(session: Session, new: New, *, user_id: int, label: str, now: datetime) -> None:
@@ -259,11 +167,7 @@ def verify_authentication(
         NotAccepted: it does not hold.
         CopyFound: its counter went back.
     """
-    value = _parse(credential)
-    try:
-        answer = parse_authentication_credential_json(value)
-    except _BAD as error:
-        raise NotAccepted(f"log-in: {type(error).__name__}") from error
+    answer = read_authentication(credential)
     with database.transaction() as session:
         row = session.scalar(select(Passkey).where(Passkey.credential_id == answer.raw_id).with_for_update())
         if row is None:
@@ -272,30 +176,12 @@ def verify_authentication(
             raise NotAccepted("log-in: somebody else's passkey")
         if answer.response.user_handle is not None and answer.response.user_handle != _handle(row.user_id):
             raise NotAccepted("log-in: a passkey with another owner's name")
-        verified = _verified(row, answer, party, challenge)
+        verified = verify_signature(answer, party, challenge=challenge, public_key=row.public_key)
         if (verified.new_sign_count or row.sign_count) and verified.new_sign_count <= row.sign_count:
             raise CopyFound(row.user_id)
         row.sign_count, row.last_used_at = verified.new_sign_count, now
         row.backed_up = verified.credential_backed_up
         return row.user_id
-
-
-def _verified(
-    row: Passkey, answer: AuthenticationCredential, party: RelyingParty, challenge: bytes
-) -> VerifiedAuthentication:
-    try:
-        return webauthn.verify_authentication_response(
-            credential=answer,
-            expected_challenge=challenge,
-            expected_rp_id=party.id,
-            expected_origin=party.origin,
-            credential_public_key=row.public_key,
-            # The counter is compared by the caller, after the signature: only a real passkey tells of a copy.
-            credential_current_sign_count=0,
-            require_user_verification=True,
-        )
-    except _BAD as error:
-        raise NotAccepted(f"log-in: {type(error).__name__}") from error
 
 
 def list_passkeys(database: Database, *, user_id: int) -> tuple[PasskeyView, ...]:
@@ -334,22 +220,6 @@ def remove_in(session: Session, *, user_id: int, passkey_id: int) -> str:
     if label is None:
         raise NotFound("there is no such passkey")
     return label
-
-
-_BAD = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
-"""What py_webauthn and what it stands on raise for bytes that are no passkey's answer."""
-
-
-def _parse(credential: str) -> dict[str, Any]:
-    if not 0 < len(credential) <= MAX_CREDENTIAL:
-        raise NotAccepted("nothing, or too much")
-    try:
-        value = json.loads(credential)
-    except (ValueError, RecursionError) as error:
-        raise NotAccepted("not JSON") from error
-    if not isinstance(value, dict):
-        raise NotAccepted("not an object")
-    return value
 
 
 def _handle(user_id: int) -> bytes:

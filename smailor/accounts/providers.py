@@ -71,13 +71,15 @@ class Providers:
             return name
         return provider.label or _LABELS.get(provider.kind, name.title())
 
-    def start(self, name: str, *, callback: str, now: datetime) -> Started:
+    def start(self, name: str, *, callback: str, now: datetime, anew: bool = False) -> Started:
         """Begin a log-in.
 
         Args:
             name: the provider's section.
             callback: our address that the browser shall come back to.
             now: the present moment.
+            anew: whether the provider shall ask the person again, who may be logged in there. Google and Discord
+                cannot be made to.
 
         Raises:
             NotFound: there is no such provider.
@@ -87,11 +89,17 @@ class Providers:
         provider, known = self._provider(name), self._learn(name, now)
         values = {kind: secrets.token_urlsafe(32) for kind in ("state", "nonce", "verifier")}
         extra = {} if provider.kind == "discord" else {"nonce": values["nonce"]}
+        anew = anew and provider.kind == "oidc"
+        if anew:
+            extra |= {"prompt": "login", "max_age": "0"}
         with self._client(provider, callback) as client:
             url, _ = client.create_authorization_url(
                 known.endpoints.authorization, state=values["state"], code_verifier=values["verifier"], **extra
             )
-        return Started(url=url, values={**values, "provider": name, "issuer": known.endpoints.issuer})
+        return Started(
+            url=url,
+            values={**values, "provider": name, "issuer": known.endpoints.issuer, "anew": "yes" if anew else ""},
+        )
 
     def finish(
         self, name: str, *, answer: Mapping[str, str], kept: Mapping[str, str], callback: str, now: datetime
@@ -130,6 +138,8 @@ class Providers:
             if now - known.asked_at < KEYS_RETRY:
                 raise
             claims = self._verify(provider, self._learn(name, now, anew=True), token, nonce, now)
+        if kept.get("anew"):
+            id_token.check_asked_anew(claims, now=now)
         if "email" not in claims and known.endpoints.userinfo:
             more = provider_http.get_json(known.endpoints.userinfo, bearer=_bearer(tokens))
             if more.get("sub") != claims["sub"]:

@@ -64,6 +64,7 @@ class _Grant:
     nonce: str
     challenge: str
     redirect_uri: str
+    asked_anew: bool
     used: bool = False
 
 
@@ -118,7 +119,13 @@ class OidcProvider:
         assert query["code_challenge_method"] == "S256"
         assert len(query["state"]) >= 32
         code = secrets.token_urlsafe(16)
-        self._grants[code] = _Grant(self.person, query.get("nonce", ""), query["code_challenge"], query["redirect_uri"])
+        self._grants[code] = _Grant(
+            self.person,
+            query.get("nonce", ""),
+            query["code_challenge"],
+            query["redirect_uri"],
+            query.get("max_age") == "0",
+        )
         answer = {"code": code, "state": query["state"]}
         if self.says_issuer:
             answer["iss"] = self.url
@@ -188,6 +195,8 @@ class OidcProvider:
             "iat": now,
             "nonce": grant.nonce,
         }
+        if grant.asked_anew and self.hostile != "missing auth_time":
+            claims["auth_time"] = now - 90_000 if self.hostile == "not asked anew" else now
         if self.claims_in_token:
             claims |= {"email": person.email, "email_verified": person.email_verified, "name": person.name}
         claims |= {

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from smailor.accounts import audit, invitations, member_changes, members, workspaces
+from smailor.accounts import audit, invitations, joining, member_changes, members, workspaces
 from smailor.accounts.audit import Actor
 from smailor.accounts.authority import By
 from smailor.accounts.letters import Letterhead
@@ -46,7 +46,7 @@ def token(house, email=GUEST):
 
 
 def accept(house, post, user, secret, now=None):
-    return invitations.accept(
+    return joining.accept(
         house.database,
         token=secret,
         user_id=user.id,
@@ -93,7 +93,7 @@ def test_seven_days_and_no_moment_longer(acme, post):
     guest = acme.person(GUEST)
     invite(acme, post)
     end = acme.now + timedelta(days=7)
-    assert invitations.look(acme.database, token=token(acme), now=end - timedelta(seconds=1)).workspace == "acme"
+    assert joining.look(acme.database, token=token(acme), now=end - timedelta(seconds=1)).workspace == "acme"
     with pytest.raises(NotFound):
         accept(acme, post, guest, token(acme), end)
 

@@ -63,7 +63,8 @@ def away(name: str, *, aim: str, user_id: int | None = None) -> Response:
         return factor_log.wait(wait)
     providers = context().providers
     try:
-        started = providers.start(name, callback=_callback(name), now=context().clock())
+        now = context().clock()
+        started = providers.start(name, callback=_callback(name), now=now, anew=aim == "confirm")
     except NotBelieved as error:
         return _refused(name, str(error), user_id=user_id)
     except TemporaryFailure as error:

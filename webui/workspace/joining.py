@@ -10,8 +10,8 @@ from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.wrappers import Response as Redirect
 
-from smailor.accounts import invitations, joining
-from smailor.accounts.invitations import Offer
+from smailor.accounts import joining
+from smailor.accounts.joining import Offer
 from smailor.errors import InvalidInput, NotFound
 from webui.access import memberships, public, signed_in
 from webui.asked import asked
@@ -27,7 +27,7 @@ from webui.workspace.views import blueprint
 def invitation(token: str) -> Response | Redirect:
     """Show what is offered. Who has accepted it already goes to their workspaces."""
     try:
-        offer = invitations.look(context().database, token=token, now=context().clock())
+        offer = joining.look(context().database, token=token, now=context().clock())
     except NotFound:
         return _gone()
     return _page(token, offer, JoinForm(formdata=None))
@@ -38,7 +38,7 @@ def invitation(token: str) -> Response | Redirect:
 def accept_invitation(token: str) -> Response | Redirect:
     """Become a member."""
     try:
-        slug = invitations.accept(
+        slug = joining.accept(
             context().database,
             token=token,
             user_id=int(current_user.get_id()),
@@ -58,7 +58,7 @@ def join(token: str) -> Response | Redirect:
     """Open an account by the invitation, and accept it; then log in. An account that is there stays as it is."""
     parts = context()
     try:
-        offer = invitations.look(parts.database, token=token, now=parts.clock())
+        offer = joining.look(parts.database, token=token, now=parts.clock())
     except NotFound:
         return _gone()
     form = JoinForm()

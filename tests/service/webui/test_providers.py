@@ -296,7 +296,10 @@ def test_a_provider_confirms_that_it_is_still_the_same_person(browser, house, ad
     browser.log_in("ada@acme.test")
     answer = go(browser, provider, path="/confirm/with/{}?next=/account/security", page="/confirm")
     assert answer.location == "/account/security"
-    provider.person = Person(sub="somebody else")
+    for hostile in ("not asked anew", "missing auth_time"):
+        provider.hostile = hostile
+        assert go(browser, provider, path="/confirm/with/{}", page="/confirm").status_code == 403
+    provider.hostile, provider.person = "", Person(sub="somebody else")
     assert go(browser, provider, path="/confirm/with/{}", page="/confirm").status_code == 403
 
 

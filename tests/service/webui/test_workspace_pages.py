@@ -6,7 +6,6 @@ import pytest
 from sqlalchemy import text
 
 from smailor.accounts import member_changes, members, workspaces
-from tests.letters import letters_of
 
 OWNER, MEMBER, READER = "owner@acme.test", "member@acme.test", "reader@acme.test"
 GUEST = "guest@elsewhere.test"
@@ -20,9 +19,21 @@ def number(acme, email):
     return members.member_by_email(acme.database, workspace="acme", email=email).id
 
 
-def link(acme, email):
-    """The path of the newest invitation's link that was posted to an address."""
-    body = letters_of(acme, email)[-1].get_content()
+@pytest.fixture
+def letters_of(mailbag):
+    """Hand out all letters to an address, oldest first."""
+    sent = []
+
+    def find(email):
+        sent.extend(mailbag.take())
+        return [letter for recipient, letter in sent if recipient == email]
+
+    return find
+
+
+def link(letters_of, email):
+    """The path of the newest invitation's link that was sent to an address."""
+    body = letters_of(email)[-1].get_content()
     return re.search(r"(/invitations/\S+)", body)[1]
 
 
@@ -72,7 +83,7 @@ def test_an_admin_neither_makes_nor_touches_owners(browser, acme):
     assert "owner" not in re.findall(r'name="role" value="([a-z-]+)"', browser.get("/w/acme/invitations/new").text)
 
 
-def test_whoever_is_taken_out_is_out_at_once_and_told(browser, stranger, acme):
+def test_whoever_is_taken_out_is_out_at_once_and_told(browser, stranger, acme, letters_of):
     acme.inbox("acme", "alone@acme.test", reader=MEMBER)
     browser.log_in(OWNER)
     stranger.log_in(MEMBER)
@@ -80,14 +91,14 @@ def test_whoever_is_taken_out_is_out_at_once_and_told(browser, stranger, acme):
     browser.post(f"/w/acme/members/{number(acme, MEMBER)}/remove")
     assert stranger.get("/w/acme/").status_code == 404
     assert stranger.get("/settings/alone@acme.test/devices").status_code == 404
-    assert "no longer" in letters_of(acme, MEMBER)[-1]["Subject"]
+    assert "no longer" in letters_of(MEMBER)[-1]["Subject"]
 
 
-def test_an_invited_person_with_an_account_accepts_once(browser, stranger, acme):
+def test_an_invited_person_with_an_account_accepts_once(browser, stranger, acme, letters_of):
     acme.person(GUEST)
     browser.log_in(OWNER)
     assert invite(browser, domains=["acme.test"]).status_code == 200
-    path = link(acme, GUEST)
+    path = link(letters_of, GUEST)
     stranger.log_in(GUEST)
     assert stranger.get(path).status_code == 200
     assert GUEST not in roles(acme), "opening the link changes nothing"
@@ -95,26 +106,28 @@ def test_an_invited_person_with_an_account_accepts_once(browser, stranger, acme)
     assert roles(acme)[GUEST] == "member"
     assert members.member_by_email(acme.database, workspace="acme", email=GUEST).domains == ("acme.test",)
     assert stranger.post(path, page="/w/acme/", follow=False).status_code in {302, 404}
-    assert "has joined" in letters_of(acme, OWNER)[-1]["Subject"]
+    assert "has joined" in letters_of(OWNER)[-1]["Subject"]
 
 
-def test_a_newcomer_signs_up_by_the_link_and_is_verified_by_it(browser, stranger, acme):
+def test_a_newcomer_signs_up_by_the_link_and_is_verified_by_it(browser, stranger, acme, letters_of):
     browser.log_in(OWNER)
     invite(browser, role="admin")
-    path = link(acme, GUEST)
+    path = link(letters_of, GUEST)
     stranger.post(f"{path}/sign-up", page=path, name="Guest", password="a long and unusual phrase 42")
     assert roles(acme)[GUEST] == "admin"
     stranger.log_in(GUEST, "a long and unusual phrase 42")
     assert stranger.get("/w/acme/members/").status_code == 200
 
 
-def test_the_newcomers_form_changes_nothing_of_an_account_that_is_there_and_answers_the_same(app, browser, acme):
+def test_the_newcomers_form_changes_nothing_of_an_account_that_is_there_and_answers_the_same(
+    app, browser, acme, letters_of
+):
     acme.person(GUEST)
     browser.log_in(OWNER)
     answers = []
     for email in (GUEST, "new@elsewhere.test"):
         assert invite(browser, email).status_code == 200
-        path, stranger = link(acme, email), type(browser)(app.test_client())
+        path, stranger = link(letters_of, email), type(browser)(app.test_client())
         shown = stranger.get(path)
         posted = stranger.post(
             f"{path}/sign-up", page=path, follow=False, name="X", password="a long and unusual phrase 42"
@@ -126,10 +139,10 @@ def test_the_newcomers_form_changes_nothing_of_an_account_that_is_there_and_answ
     assert GUEST not in roles(acme)
 
 
-def test_an_invitation_opens_for_its_own_address_only(browser, stranger, acme):
+def test_an_invitation_opens_for_its_own_address_only(browser, stranger, acme, letters_of):
     browser.log_in(OWNER)
     invite(browser)
-    path = link(acme, GUEST)
+    path = link(letters_of, GUEST)
     stranger.log_in("owner@other.test")
     assert "another address" in stranger.get(path).text
     stranger.post(path, follow=False)
@@ -137,17 +150,17 @@ def test_an_invitation_opens_for_its_own_address_only(browser, stranger, acme):
 
 
 @pytest.mark.parametrize("how", ["withdrawn", "sent again", "over", "unknown"])
-def test_a_link_that_is_over_looks_like_one_that_never_was(app, browser, stranger, acme, how):
+def test_a_link_that_is_over_looks_like_one_that_never_was(app, browser, stranger, acme, how, letters_of):
     browser.log_in(OWNER)
     invite(browser)
-    path = link(acme, GUEST)
+    path = link(letters_of, GUEST)
     with acme.database.snapshot() as session:
         invitation = session.scalar(text("SELECT id FROM invitations"))
     if how == "withdrawn":
         browser.post(f"/w/acme/invitations/{invitation}/withdraw", page="/w/acme/members/")
     elif how == "sent again":
         browser.post(f"/w/acme/invitations/{invitation}/resend", page="/w/acme/members/")
-        assert stranger.get(link(acme, GUEST)).status_code == 200
+        assert stranger.get(link(letters_of, GUEST)).status_code == 200
     elif how == "over":
         with acme.database.transaction() as session:
             session.execute(text("UPDATE invitations SET expires_at = created_at"))
@@ -162,7 +175,7 @@ def test_a_link_that_is_over_looks_like_one_that_never_was(app, browser, strange
     )
 
 
-def test_letters_to_one_address_are_bounded(browser, acme):
+def test_letters_to_one_address_are_bounded(browser, acme, letters_of):
     browser.log_in(OWNER)
     for _ in range(3):
         invite(browser)
@@ -170,14 +183,14 @@ def test_letters_to_one_address_are_bounded(browser, acme):
             newest = session.scalar(text("SELECT max(id) FROM invitations"))
         browser.post(f"/w/acme/invitations/{newest}/withdraw", page="/w/acme/members/")
     assert invite(browser).status_code == 422
-    assert len(letters_of(acme, GUEST)) == 3
+    assert len(letters_of(GUEST)) == 3
 
 
-def test_whoever_goes_takes_their_open_invitations_with_them(browser, stranger, acme):
+def test_whoever_goes_takes_their_open_invitations_with_them(browser, stranger, acme, letters_of):
     member_changes.add_member(acme.database, workspace="acme", email=MEMBER, role="admin", now=acme.now)
     stranger.log_in(MEMBER)
     invite(stranger, role="admin")
-    path = link(acme, GUEST)
+    path = link(letters_of, GUEST)
     browser.log_in(OWNER)
     browser.post(f"/w/acme/members/{number(acme, MEMBER)}", role="member")
     assert stranger.client.get(path).status_code in {302, 404}
@@ -214,18 +227,18 @@ def test_a_workspace_is_renamed_and_keeps_its_address(browser, acme):
     assert not workspaces.workspace(acme.database, slug="acme").sender_privacy
 
 
-def test_deletion_wants_the_name_writes_to_all_owners_and_can_be_withdrawn(browser, acme):
+def test_deletion_wants_the_name_writes_to_all_owners_and_can_be_withdrawn(browser, acme, letters_of):
     member_changes.add_member(acme.database, workspace="acme", email=MEMBER, role="owner", now=acme.now)
     browser.log_in(OWNER)
     assert browser.post("/w/acme/delete", name="acme").status_code == 422
     browser.post("/w/acme/delete", name="Acme")
     assert (workspaces.workspace(acme.database, slug="acme").delete_after - acme.now).days == 30
     for email in (OWNER, MEMBER):
-        assert "will be deleted on" in letters_of(acme, email)[-1]["Subject"]
+        assert "will be deleted on" in letters_of(email)[-1]["Subject"]
     assert "will be deleted on" in browser.get("/w/acme/domains/").text, "a banner on every page of the workspace"
     browser.post("/w/acme/keep", page="/w/acme/")
     assert workspaces.workspace(acme.database, slug="acme").delete_after is None
-    assert "stays" in letters_of(acme, MEMBER)[-1]["Subject"]
+    assert "stays" in letters_of(MEMBER)[-1]["Subject"]
 
 
 @pytest.mark.parametrize("role", ["owner", "admin", "billing", "member", "read-only"])
