@@ -8,7 +8,9 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from smailor.accounts import passwords
+from smailor import clock
+from smailor.accounts import audit, passwords
+from smailor.accounts.audit import Actor
 from smailor.accounts.models import User, WebSession
 from smailor.accounts.names import clean_name
 from smailor.accounts.user_view import UserView as UserView
@@ -19,7 +21,14 @@ from smailor.errors import Conflict, InvalidInput, NotFound
 
 
 def create_user(
-    database: Database, *, email: str, name: str, password: str, operator: bool = False, now: datetime
+    database: Database,
+    *,
+    email: str,
+    name: str,
+    password: str,
+    operator: bool = False,
+    actor: Actor | None = None,
+    now: datetime,
 ) -> UserView:
     """Create a person who can log in.
 
@@ -29,6 +38,7 @@ def create_user(
         name: what to call them.
         password: at least 12 characters.
         operator: whether they run the service.
+        actor: who creates them; None: the service is being set up, which is no entry in the trail.
         now: the present moment.
 
     Raises:
@@ -49,6 +59,9 @@ def create_user(
         with database.transaction() as session:
             session.add(user)
             session.flush()
+            if actor is not None:
+                details = {"operator": operator}
+                audit.record_in(session, actor, action="account.add", on=f"account:{address}", details=details, now=now)
             return user_view(user)
     except IntegrityError as error:
         raise Conflict(f"there is already a person with the address {address}") from error
@@ -60,8 +73,17 @@ def list_users(database: Database) -> tuple[UserView, ...]:
         return tuple(user_view(user) for user in session.scalars(select(User).order_by(User.email)))
 
 
-def set_password(database: Database, *, email: str, password: str) -> None:
+def set_password(
+    database: Database, *, email: str, password: str, actor: Actor | None = None, now: datetime | None = None
+) -> None:
     """Give a person a new password and end all their web sessions.
+
+    Args:
+        database: where to.
+        email: whose.
+        password: at least 12 characters.
+        actor: who does it; None: the service is being set up, which is no entry in the trail.
+        now: the present moment; None: by the clock.
 
     Raises:
         NotFound: nobody has that address.
@@ -72,6 +94,9 @@ def set_password(database: Database, *, email: str, password: str) -> None:
         user = user_row(session, email)
         user.password_hash = password_hash
         session.execute(delete(WebSession).where(WebSession.user_id == user.id))
+        if actor is not None:
+            at = now or clock.now()
+            audit.record_in(session, actor, action="password.set", on=f"account:{user.email}", now=at)
 
 
 def verify_password(database: Database, *, email: str, password: str) -> UserView | None:

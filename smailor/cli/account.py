@@ -6,6 +6,7 @@ import click
 
 from smailor import clock
 from smailor.accounts import passwords, service
+from smailor.cli.acting import actor
 from smailor.cli.context import Context
 from smailor.cli.output import json_option, show
 
@@ -38,7 +39,7 @@ def user_add(context: Context, email: str, name: str, operator: bool, password_s
     """Create a person."""
     password, shown = _password(password_stdin)
     view = service.create_user(
-        context.database, email=email, name=name, password=password, operator=operator, now=clock.now()
+        context.database, email=email, name=name, password=password, operator=operator, actor=actor(), now=clock.now()
     )
     show({"email": view.email, "name": view.name, "operator": view.operator, **shown}, as_json=as_json)
 
@@ -51,7 +52,7 @@ def user_add(context: Context, email: str, name: str, operator: bool, password_s
 def user_password(context: Context, email: str, password_stdin: bool, as_json: bool) -> None:
     """Give a person a new password and end their web sessions."""
     password, shown = _password(password_stdin)
-    service.set_password(context.database, email=email, password=password)
+    service.set_password(context.database, email=email, password=password, actor=actor(), now=clock.now())
     show({"email": email, **shown}, as_json=as_json)
 
 

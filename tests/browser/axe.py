@@ -12,7 +12,7 @@ GRAVE = {"serious", "critical"}
 def findings(page: Page) -> list[str]:
     """What axe finds grave, with the elements that it is about."""
     # Colours glide from one theme to the other: look when they have come to rest.
-    page.evaluate("Promise.all(document.getAnimations().map((one) => one.finished))")
+    page.evaluate("Promise.allSettled(document.getAnimations().map((one) => one.finished))")
     result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [
         f"{finding['id']}: {node['target']} {node['failureSummary']}"

@@ -26,6 +26,8 @@ from smailor.sealing import Sealer
 from webui import create_app
 
 EMAIL, PASSWORD = "ada@acme.test", "correct horse battery"
+GUEST = "mary@elsewhere.test"
+"""Belongs to no workspace and has no inbox."""
 NOWHERE = "127.0.0.1:1"
 
 
@@ -91,7 +93,12 @@ def running(folder: Path) -> Iterator[Site]:
 
 def fill(database: Database, sealer: Sealer, now: datetime) -> None:
     """Put people, workspaces, domains and inboxes in: Ada owns Acme and runs the service."""
-    for email, name in ((EMAIL, "Ada Lovelace"), ("grace@acme.test", "Grace Hopper"), ("cb@acme.test", "C. Babbage")):
+    for email, name in (
+        (EMAIL, "Ada Lovelace"),
+        ("grace@acme.test", "Grace Hopper"),
+        ("cb@acme.test", "C. Babbage"),
+        (GUEST, "Mary Somerville"),
+    ):
         accounts.create_user(database, email=email, name=name, password=PASSWORD, operator=email == EMAIL, now=now)
     for slug, name in (("acme", "Acme Analytical Engines GmbH"), ("loom", "Loom")):
         workspaces.create_workspace(database, slug=slug, name=name, now=now)

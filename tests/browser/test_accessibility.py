@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.axe import AXE, findings
-from tests.browser.site import EMAIL, PASSWORD, Site, make_settings, running
+from tests.browser.site import EMAIL, GUEST, PASSWORD, Site, make_settings, running
 from webui import access, create_app
 
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
@@ -145,14 +145,47 @@ def test_a_page_can_be_used_by_everybody(site: Site, visitor: Page, owner: Page,
         assert faults(page) == [], path
 
 
-def test_the_second_factor_can_be_given_by_everybody(chromium: Browser, site: Site) -> None:
+@pytest.fixture
+def anew(chromium: Browser) -> Iterator[Page]:
+    """A browser of its own for one test."""
     context = chromium.new_context(locale="en")
     context.add_init_script(path=AXE)
-    page = look(context)
-    log_in(page, site, "grace@acme.test")
-    page.wait_for_url(f"{site.url}/login/second-factor*")
-    assert faults(page) == []
+    yield look(context)
     context.close()
+
+
+def test_the_second_factor_can_be_given_by_everybody(anew: Page, site: Site) -> None:
+    log_in(anew, site, "grace@acme.test")
+    anew.wait_for_url(f"{site.url}/login/second-factor*")
+    assert faults(anew) == []
+
+
+def test_whoever_has_no_inbox_yet_is_welcomed(anew: Page, site: Site) -> None:
+    log_in(anew, site, GUEST)
+    anew.get_by_text("You have no inbox yet").wait_for()
+    assert faults(anew) == []
+
+
+def test_acting_for_somebody_else_shows_on_every_page_and_covers_nothing(anew: Page, site: Site) -> None:
+    log_in(anew, site, EMAIL)
+    anew.wait_for_url(lambda url: not url.endswith("/login"))
+    anew.goto(f"{site.url}/operator/people/4")
+    anew.locator("#act-reason").fill("Ticket 4711: sees no inbox")
+    anew.get_by_role("button", name=f"Act as {GUEST}").click()
+    anew.locator(".acting").wait_for()
+    anew.faults.clear()
+    assert faults(anew) == []
+    anew.set_viewport_size(SIZES["desktop"])
+    height = anew.evaluate("document.documentElement.scrollHeight - document.documentElement.clientHeight")
+    assert height <= 0, "the side bar scrolls away"
+
+
+def test_an_error_page_can_be_read_by_everybody(anew: Page, site: Site) -> None:
+    answer = anew.goto(f"{site.url}/nowhere")
+    assert answer is not None
+    assert answer.status == 404
+    anew.faults.clear()  # the browser notes the status
+    assert faults(anew) == []
 
 
 def test_a_cold_page_is_small(chromium: Browser, site: Site, owner: Page) -> None:

@@ -80,6 +80,16 @@ def test_keys_are_listed_and_revoked(house, shell):
     shell("api-key", "revoke", "1", "--workspace", "acme", status=1)
 
 
+def test_a_person_made_or_given_a_password_by_command_is_an_entry(database, shell):
+    shell("user", "add", "op@smailor.test", "--name", "Olga", "--operator")
+    shell("user", "password", "op@smailor.test")
+    found = [(entry.action, entry.object, entry.source) for entry in audit.entries(database)]
+    assert found == [
+        ("password.set", "account:op@smailor.test", "command line"),
+        ("account.add", "account:op@smailor.test", "command line"),
+    ]
+
+
 def test_the_queue_is_written_down_for_the_console(tmp_path):
     line = {
         "queue_name": "deferred",
