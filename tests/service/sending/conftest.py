@@ -2,6 +2,7 @@
 
 import pytest
 
+from smailor.accounts import audit
 from smailor.accounts.audit import Actor
 from smailor.config import Plan
 from smailor.database import plain
@@ -23,6 +24,17 @@ def acme(house):
     house.inbox("acme", "bob@acme.example")
     house.inbox("other", "eve@other.test")
     return house
+
+
+@pytest.fixture
+def trail(acme):
+    """What the audit trail says of all that was done since `acme` stood ready, newest first; arguments of `entries`."""
+    ready = audit.entries(acme.database, limit=1)[0].sequence
+
+    def entries(**of):
+        return tuple(entry for entry in audit.entries(acme.database, **of) if entry.sequence > ready)
+
+    return entries
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 
-from smailor.accounts import audit
 from smailor.errors import InvalidInput, NotFound
 from smailor.sending import limit_service
 from smailor.sending.models import SendingCounts, SendingRecipient
@@ -76,13 +75,13 @@ def test_another_limit_is_shown_with_reason_and_end(acme, plans, put, operator):
     assert limit_service.prune_expired(acme.database, now=until) == 1
 
 
-def test_each_change_is_in_the_audit_trail(acme, put, operator):
+def test_each_change_is_in_the_audit_trail(acme, put, operator, trail):
     put(maximum=5, reason="slowly")
     put(maximum=9, reason="faster")
     limit_service.clear_limit(
         acme.database, subject=ADA, measure="messages/hour", reason="", actor=operator, now=acme.now
     )
-    cleared, second, first = audit.entries(acme.database, on="account:ada@acme.test")
+    cleared, second, first = trail(on="account:ada@acme.test")
     assert (first.action, first.actor, first.source, first.reason) == (
         "limit.set",
         "operator@smailor.test",
@@ -91,8 +90,8 @@ def test_each_change_is_in_the_audit_trail(acme, put, operator):
     )
     assert (second.details["before"], second.details["maximum"]) == (5, 9)
     assert (cleared.action, cleared.details) == ("limit.clear", {"measures": ["messages/hour"]})
-    assert audit.entries(acme.database, workspace="acme") == (cleared, second, first)
-    assert audit.entries(acme.database, workspace="other") == ()
+    assert trail(workspace="acme") == (cleared, second, first)
+    assert trail(workspace="other") == ()
 
 
 @pytest.mark.parametrize(
@@ -107,11 +106,11 @@ def test_each_change_is_in_the_audit_trail(acme, put, operator):
         {"reason": "a\u202eb"},
     ],
 )
-def test_what_cannot_be_set_changes_nothing(acme, plans, put, wrong):
+def test_what_cannot_be_set_changes_nothing(acme, plans, put, wrong, trail):
     with pytest.raises(InvalidInput):
         put(**wrong)
     assert all(not view.reason for view in shown(acme, plans).values())
-    assert audit.entries(acme.database) == ()
+    assert trail() == ()
 
 
 def test_an_end_in_the_past_is_refused(acme, put):

@@ -2,7 +2,6 @@
 
 import pytest
 
-from smailor.accounts import audit
 from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.sending import suppression_service
 
@@ -17,7 +16,7 @@ def addresses(acme, **given):
     return [entry.address for entry in found]
 
 
-def test_an_address_is_added_once_and_removed_once(acme, listed):
+def test_an_address_is_added_once_and_removed_once(acme, listed, trail):
     entry = suppression_service.add(acme.database, address=" Bob@X.test ", reason="", **listed)
     assert (entry.address, entry.reason, entry.since) == ("bob@x.test", "added by hand", acme.now)
     with pytest.raises(Conflict):
@@ -25,7 +24,7 @@ def test_an_address_is_added_once_and_removed_once(acme, listed):
     suppression_service.remove(acme.database, address="BOB@x.test", **listed)
     with pytest.raises(NotFound):
         suppression_service.remove(acme.database, address="bob@x.test", **listed)
-    actions = [entry.action for entry in audit.entries(acme.database, workspace="acme")]
+    actions = [entry.action for entry in trail(workspace="acme")]
     assert actions == ["suppression.remove", "suppression.add"]
 
 

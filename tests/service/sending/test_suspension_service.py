@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from smailor.accounts import app_passwords, audit, member_changes
+from smailor.accounts import app_passwords, member_changes
 from smailor.errors import NotFound, TemporaryFailure
 from smailor.sending import subjects, suspension_service
 from smailor.sending.subject import Subject
@@ -86,19 +86,19 @@ def test_several_suspensions_hold_beside_each_other(acme, operator, suspend):
     assert str(found.subject) == "domain:acme.test"
 
 
-def test_nobody_is_suspended_who_is_not_there(acme, operator, suspend):
+def test_nobody_is_suspended_who_is_not_there(acme, operator, suspend, trail):
     for subject in ("nobody@acme.test", "nowhere.test", "nothing"):
         with pytest.raises(NotFound):
             suspend(subject, Part.SENDING)
     with pytest.raises(NotFound):
         lift(acme, operator, "acme")
-    assert audit.entries(acme.database) == ()
+    assert trail() == ()
 
 
-def test_each_change_says_who_and_why(acme, operator, suspend):
+def test_each_change_says_who_and_why(acme, operator, suspend, trail):
     suspend("acme", Part.SENDING, Part.LOGIN)
     lift(acme, operator, "acme")
-    lifted, added = audit.entries(acme.database, on="workspace:acme")
+    lifted, added = trail(on="workspace:acme")
     assert (added.action, added.actor, added.source) == ("suspension.add", operator.name, operator.source)
     assert (added.reason, added.outcome, added.at) == ("spam", "done", acme.now)
     assert added.details == {"parts": ["login", "sending"]}
@@ -106,18 +106,18 @@ def test_each_change_says_who_and_why(acme, operator, suspend):
 
 
 @pytest.mark.parametrize("change", ["UPDATE audit_entries SET reason = 'another'", "DELETE FROM audit_entries"])
-def test_the_audit_trail_cannot_be_changed(acme, suspend, change):
+def test_the_audit_trail_cannot_be_changed(acme, suspend, change, trail):
     suspend("acme", Part.SENDING)
     with (
         pytest.raises((DBAPIError, TemporaryFailure), match="only added to"),
         acme.database.transaction() as session,
     ):
         session.execute(text(change))
-    assert len(audit.entries(acme.database)) == 1
+    assert len(trail()) == 1
 
 
-def test_a_change_that_fails_leaves_no_entry(acme, operator, monkeypatch):
-    monkeypatch.setattr(suspension_service, "_view", lambda row: 1 / 0)
+def test_a_change_that_fails_leaves_no_entry(acme, operator, monkeypatch, trail):
+    monkeypatch.setattr(suspension_service, "view", lambda row: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         suspension_service.suspend(
             acme.database,
@@ -127,7 +127,7 @@ def test_a_change_that_fails_leaves_no_entry(acme, operator, monkeypatch):
             actor=operator,
             now=acme.now,
         )
-    assert audit.entries(acme.database) == ()
+    assert trail() == ()
 
 
 def test_who_belongs_to_suspended_workspaces_only_is_out(acme, suspend):

@@ -109,8 +109,11 @@ def test_a_pause_holds_until_it_is_resumed_and_the_days_between_do_not_count(you
     assert young.shown().operators_reason == ""
     young.day(GOOD)
     assert young.shown().outlook.day == 2
-    actions = [entry.action for entry in audit.entries(young.database, on="domain:acme.test")]
-    assert actions == ["warmup.resume", "warmup.pause"]
+    entries = audit.entries(young.database, on="domain:acme.test")
+    assert [entry.action for entry in entries if entry.action.startswith("warmup.")] == [
+        "warmup.resume",
+        "warmup.pause",
+    ]
 
 
 def test_the_operator_puts_it_where_it_should_be(young):
