@@ -15,7 +15,7 @@ from webui.access import NOT_IN_THEIR_NAME
 READING = frozenset({"GET", "HEAD", "OPTIONS"})
 ALLOWED = frozenset({"domains", "inboxes", "sending", "texts"})
 """Blueprints in which an operator may change things in a person's name: what a tenant needs help with."""
-REFUSED = frozenset({"inboxes.create_app_password", "inboxes.revoke_app_password"})
+REFUSED = frozenset({"inboxes.create_app_password", "inboxes.revoke_app_password", "inboxes.allow", "inboxes.disallow"})
 ALWAYS = frozenset({"admin.stop_acting", "auth.logout"})
 
 

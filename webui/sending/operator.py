@@ -15,10 +15,11 @@ from smailor.sending import limit_service, pause_service, plans, suspension_serv
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.suspension import Part, parts
 from smailor.sending.warmup_service import Setting
+from webui import people
 from webui.access import operators
 from webui.context import context
 from webui.sending.forms import LimitForm, SuspensionForm, WarmupForm
-from webui.sending.views import acting, blueprint
+from webui.sending.views import blueprint
 from webui.texts import sentence
 
 _FIELDS = {"reason": ("limit_reason", "suspension_reason", "warmup_reason"), "parts": ("suspension_reason",)}
@@ -48,7 +49,7 @@ def set_limit() -> Response | Redirect:
             subject=subject,
             measure=request.form["clear"],
             reason="",
-            actor=acting(),
+            actor=people.actor(),
             now=context().clock(),
         )
         return _done(subject, _("The plan's limit holds again."))
@@ -64,7 +65,7 @@ def set_limit() -> Response | Redirect:
             maximum=form.maximum.data,
             reason=form.limit_reason.data,
             expires_at=datetime.combine(until, time(), UTC) if until else None,
-            actor=acting(),
+            actor=people.actor(),
             now=context().clock(),
         )
 
@@ -78,7 +79,7 @@ def set_suspension() -> Response | Redirect:
     subject, form = _subject(), SuspensionForm()
     database, now = context().database, context().clock()
     if request.form.get("lift"):
-        suspension_service.lift(database, subject=subject, reason="", actor=acting(), now=now)
+        suspension_service.lift(database, subject=subject, reason="", actor=people.actor(), now=now)
         return _done(subject, _("%(name)s goes on.", name=subject.name))
     if not form.validate_on_submit():
         return _page(subject, suspension_form=form, code=422)
@@ -86,7 +87,7 @@ def set_suspension() -> Response | Redirect:
     def put() -> None:
         what = parts(sending=form.sending.data, receiving=form.receiving.data, login=form.login.data)
         reason = form.suspension_reason.data
-        suspension_service.suspend(database, subject=subject, parts=what, reason=reason, actor=acting(), now=now)
+        suspension_service.suspend(database, subject=subject, parts=what, reason=reason, actor=people.actor(), now=now)
         if Part.LOGIN in what:
             suspension_service.end_connections(database, context().settings.dovecot, subject=subject)
 
@@ -101,7 +102,7 @@ def set_warmup() -> Response | Redirect:
     if not form.validate_on_submit():
         return _page(subject, warmup_form=form, code=422)
     database, now = context().database, context().clock()
-    given = {"domain": subject.name, "reason": form.warmup_reason.data, "actor": acting(), "now": now}
+    given = {"domain": subject.name, "reason": form.warmup_reason.data, "actor": people.actor(), "now": now}
     verb = request.form.get("verb", "set")
 
     def put() -> None:
@@ -122,7 +123,7 @@ def set_warmup() -> Response | Redirect:
 def confirm_pause() -> Redirect:
     """Let a paused account go on."""
     subject = _subject()
-    pause_service.confirm(context().database, account=subject.name, actor=acting(), now=context().clock())
+    pause_service.confirm(context().database, account=subject.name, actor=people.actor(), now=context().clock())
     return _done(subject, _("%(name)s goes on.", name=subject.name))
 
 

@@ -8,10 +8,11 @@ from smailor.errors import NotFound
 from smailor.sending import limit_service, pause_service, plans, suspension_service
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.suspension import Part
+from webui import people
 from webui.access import signed_in
 from webui.context import context
 from webui.mail.gate import inbox_view, own_inboxes
-from webui.sending.views import acting, blueprint
+from webui.sending.views import blueprint
 
 
 @blueprint.get("/settings/<address>/sending")
@@ -41,7 +42,7 @@ def confirm(address: str) -> Redirect:
     """Let a paused inbox go on: whoever reads it says that it was meant."""
     inbox = inbox_view(address)
     try:
-        pause_service.confirm(context().database, account=inbox.address, actor=acting(), now=context().clock())
+        pause_service.confirm(context().database, account=inbox.address, actor=people.actor(), now=context().clock())
         flash(_("Thank you. You can send again."), "done")
     except NotFound:
         flash(_("Sending is not paused."), "info")

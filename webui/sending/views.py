@@ -2,16 +2,15 @@
 
 from flask import Blueprint, Response, flash, make_response, redirect, render_template, request, url_for
 from flask_babel import gettext as _
-from flask_login import current_user
 from werkzeug.wrappers import Response as Redirect
 
-from smailor.accounts.audit import Actor
 from smailor.accounts.permissions import Permission
 from smailor.domains import service as domains
 from smailor.errors import Conflict, InvalidInput, NotFound
 from smailor.sending import limit_service, plans, suppression_service, suspension_service, warmup_service
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.suppression import write_csv
+from webui import people
 from webui.access import may, requires
 from webui.context import context
 from webui.sending.forms import ImportForm, SuppressionForm
@@ -42,7 +41,7 @@ def suppress(slug: str) -> Response | Redirect:
                 workspace=slug,
                 address=form.address.data,
                 reason=form.reason.data or "",
-                actor=acting(),
+                actor=people.actor(),
                 now=context().clock(),
             )
             flash(_("Nobody of this workspace writes to %(address)s any more.", address=entry.address), "done")
@@ -59,7 +58,7 @@ def release(slug: str) -> Redirect:
     address = request.form.get("address", "")
     try:
         suppression_service.remove(
-            context().database, workspace=slug, address=address, actor=acting(), now=context().clock()
+            context().database, workspace=slug, address=address, actor=people.actor(), now=context().clock()
         )
         flash(_("%(address)s can be written to again.", address=address), "done")
     except (InvalidInput, NotFound):
@@ -78,7 +77,7 @@ def import_suppressions(slug: str) -> Response | Redirect:
                 context().database,
                 workspace=slug,
                 text=_uploaded(form),
-                actor=acting(),
+                actor=people.actor(),
                 now=context().clock(),
             )
         except InvalidInput as error:
@@ -109,11 +108,6 @@ def _uploaded(form: ImportForm) -> str:
     if len(content) > MAX_CSV_BYTES:
         raise InvalidInput("file", "is too large: split it")
     return content.decode("utf-8", "replace")
-
-
-def acting() -> Actor:
-    """Return who acts, for the audit trail."""
-    return Actor(current_user.view.email, request.remote_addr or "")
 
 
 def _back(slug: str) -> Redirect:

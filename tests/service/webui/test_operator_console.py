@@ -204,7 +204,10 @@ def test_it_ends_with_the_button(acme, operator):
 def test_what_is_done_carries_both_names(acme, operator):
     act(operator, acme)
     operator.post("/w/acme/domains/", name="new.test")
-    assert ("op@smailor.test as owner@acme.test", "domain.add", "domain:new.test") in actions(acme, workspace="acme")
+    operator.post("/w/acme/suppressions/", page="/w/acme/sending/", address="bob@x.test", reason="")
+    told = actions(acme, workspace="acme")
+    assert ("op@smailor.test as owner@acme.test", "domain.add", "domain:new.test") in told
+    assert [who for who, what, _ in told if what == "suppression.add"] == ["op@smailor.test as owner@acme.test"]
 
 
 @pytest.mark.parametrize(
