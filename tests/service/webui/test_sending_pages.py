@@ -94,7 +94,8 @@ def test_addresses_are_suppressed_found_and_released(browser, acme, database):
     for _ in range(2):  # the second time it is gone already
         shown(browser.post("/w/acme/suppressions/remove", page=path, address="gone@stranger.test"))
     assert suppression_service.list_suppressed(database, workspace="acme") == ()
-    assert {entry.actor for entry in audit.entries(database, workspace="acme")} == {"owner@acme.test"}
+    entries = [entry for entry in audit.entries(database, workspace="acme") if entry.action.startswith("suppression.")]
+    assert {entry.actor for entry in entries} == {"owner@acme.test"}
 
 
 def test_a_csv_file_is_imported_and_what_cannot_be_read_is_told(browser, acme, database):
@@ -216,11 +217,9 @@ def test_the_operator_sets_and_clears_a_limit(operator, database):
         assert "-error" in shown(answer, 422), wrong
     page = shown(operator.post("/operator/sending/limit", page=path, subject="owner@acme.test", clear="messages/hour"))
     assert "Set by hand" not in page
-    assert [entry.action for entry in audit.entries(database, on="account:owner@acme.test")] == [
-        "limit.clear",
-        "limit.set",
-    ]
-    assert audit.entries(database, on="account:owner@acme.test")[0].source == "127.0.0.1"
+    cleared, put = audit.entries(database, on="account:owner@acme.test", limit=2)
+    assert (cleared.action, put.action) == ("limit.clear", "limit.set")
+    assert cleared.source == "127.0.0.1"
 
 
 def test_the_operator_suspends_and_lifts(operator, database):
