@@ -53,7 +53,7 @@ class Recap:
 
 
 def play(
-    name: str, inventory: Path, *options: str, environment: Mapping[str, str] | None = None, seconds: float = 900
+    name: str, inventory: Path, *options: str, environment: Mapping[str, str] | None = None, seconds: float = 1500
 ) -> Recap:
     """Run ansible/NAME and return what it did.
 
@@ -93,7 +93,7 @@ def play(
 
 
 def interrupt(
-    name: str, inventory: Path, *, task: str, environment: Mapping[str, str] | None = None, seconds: float = 900
+    name: str, inventory: Path, *, task: str, environment: Mapping[str, str] | None = None, seconds: float = 1500
 ) -> None:
     """Run ansible/NAME and break it off as ctrl-C does, when this task has begun.
 
