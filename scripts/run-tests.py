@@ -18,6 +18,8 @@ from xml.etree import ElementTree as ET
 PROJECT = Path(__file__).resolve().parent.parent
 REPORTS = PROJECT / ".cache" / "tests"
 AS_ROOT = frozenset({"system", "browser"})
+# Each test has a database of its own, so files of tests may run side by side; the other stages share ports or measure.
+SIDE_BY_SIDE = frozenset({"service"})
 NOTHING_COLLECTED = 5
 
 
@@ -45,6 +47,8 @@ def run_pytest(stage: str, arguments: list[str]) -> Outcome:
     report = REPORTS / f"{stage}.xml"
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"tests/{stage}", f"--junit-xml={report}", *arguments]
+    if stage in SIDE_BY_SIDE:
+        command += ["--numprocesses", str(os.cpu_count() or 1), "--dist", "loadfile"]
     environment = dict(os.environ)
     if stage in AS_ROOT and os.geteuid() != 0:
         # Root leaves nothing in the clone that its owner could not remove.
