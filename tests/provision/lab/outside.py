@@ -135,11 +135,14 @@ class Outside:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def certificate(self, port: int, name: str) -> ssl.SSLSocket:
+    def tls_version(self, port: int, name: str) -> str | None:
         """Shake hands on a port that speaks TLS from the first byte; the chain and the name are checked."""
         group = {443: "web", 465: "mx", 993: "mailstore"}[port]
-        with socket.create_connection((self.address(group), port), timeout=20) as plain:
-            return self.tls.wrap_socket(plain, server_hostname=name)
+        with (
+            socket.create_connection((self.address(group), port), timeout=20) as plain,
+            self.tls.wrap_socket(plain, server_hostname=name) as secured,
+        ):
+            return secured.version()
 
     def open_ports(self, group: str, ports: Iterable[int]) -> set[int]:
         """Which of these TCP ports take a connection."""
