@@ -20,6 +20,8 @@ REPORTS = PROJECT / ".cache" / "tests"
 AS_ROOT = frozenset({"system", "browser"})
 # Each test has a database of its own, so files of tests may run side by side; the other stages share ports or measure.
 SIDE_BY_SIDE = frozenset({"service"})
+# Each of them has a PostgreSQL server of its own, and a machine may have more processors than it lets us use.
+MOST_AT_ONCE = 4
 NOTHING_COLLECTED = 5
 
 
@@ -48,7 +50,7 @@ def run_pytest(stage: str, arguments: list[str]) -> Outcome:
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"tests/{stage}", f"--junit-xml={report}", *arguments]
     if stage in SIDE_BY_SIDE:
-        command += ["--numprocesses", str(os.cpu_count() or 1), "--dist", "loadfile"]
+        command += ["--numprocesses", str(min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)), "--dist", "loadfile"]
     environment = dict(os.environ)
     if stage in AS_ROOT and os.geteuid() != 0:
         # Root leaves nothing in the clone that its owner could not remove.
