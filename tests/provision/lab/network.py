@@ -53,6 +53,8 @@ class Network:
         inside("route", "add", "2001:db8:51::/48", "dev", "public")
         self.enter()
         _FORWARD.write_text("1")
+        # Each server has a network of its own, so between servers IPv6 goes by the gateway.
+        Path("/proc/sys/net/ipv6/conf/all/forwarding").write_text("1")
         _nft(TABLE, "198.51.100.0/24")
 
     def enter(self) -> None:
