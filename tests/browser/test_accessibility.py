@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.browser.axe import AXE, findings
 from tests.browser.site import EMAIL, GUEST, PASSWORD, Site, make_settings, running
+from tests.browser.waiting import until_ready
 from webui import access, create_app
 
 SIZES = {"desktop": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
@@ -217,6 +218,7 @@ def test_the_language_is_switched_without_a_script(chromium: Browser, site: Site
 def test_a_question_is_a_dialog_with_a_script_and_a_page_without(chromium: Browser, site: Site) -> None:
     page = chromium.new_page()
     page.goto(f"{site.url}/styleguide")
+    until_ready(page)
     link = page.get_by_role("link", name="Remove…")
     link.click()
     dialog = page.get_by_role("dialog")

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import AXE, findings
+from tests.browser.waiting import until_ready
 from tests.system.running import Inbox, Service, letter, token
 
 # The pages do not depend on the kind of database; test_setting_up.py goes the whole way on both.
@@ -36,8 +37,10 @@ def test_new_mail_shows_up_by_itself_is_read_and_answered(new_context, service: 
     page.get_by_role("link", name=re.compile(word)).click()
     expect(page.get_by_role("heading", level=1, name=f"Question {word}")).to_be_visible()
     expect(page.locator(".plain")).to_contain_text("How is the engine?")
+    until_ready(page)
     page.keyboard.press("r")
     expect(page.get_by_label("To", exact=True)).to_have_value("Stranger <stranger@stranger.test>")
+    until_ready(page)
     page.keyboard.type("It runs.")
     page.locator("[data-files]").set_input_files(
         [{"name": "Plan ü.txt", "mimeType": "text/plain", "buffer": b"wheels"}]
@@ -54,6 +57,7 @@ def test_new_mail_shows_up_by_itself_is_read_and_answered(new_context, service: 
 
 def test_a_refusal_keeps_text_and_files(new_context, service: Service, ada: Inbox) -> None:
     page = enter(new_context(), service, ada)
+    until_ready(page)
     page.keyboard.press("c")
     page.get_by_label("To", exact=True).fill("nobody@lovelace.test")
     page.get_by_label("Message", exact=True).fill("every word")

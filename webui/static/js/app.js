@@ -12,6 +12,12 @@ const further = [
   ["[data-work]", () => import("./work.js"), ["work"]],
   [".composer", () => import("./composer.js"), ["autogrow", "composer"]],
 ];
-for (const [selector, load, names] of further) {
-  if (document.querySelector(selector)) load().then((module) => names.forEach((name) => module[name](document)));
-}
+const wanted = further.filter(([selector]) => document.querySelector(selector));
+await Promise.all(
+  wanted.map(async ([, load, names]) => {
+    const module = await load();
+    names.forEach((name) => module[name](document));
+  }),
+);
+// Keys pressed from now on are heard.
+document.documentElement.dataset.ready = "";
