@@ -150,7 +150,7 @@ def audit_head(context: Context) -> dict[str, str]:
 
 
 def write_queue(context: Context) -> dict[str, int]:
-    """Write Postfix's queue into `web.queue_file` for the operator console. For every minute, run as root."""
+    """Write Postfix's queue into `web.queue_file` for the operator console. Needs the group postdrop."""
     file = context.settings.web.queue_file
     return {"enabled": 0} if not file else {"enabled": 1, "bytes": queue_file.write(Path(file))}
 

@@ -1,7 +1,7 @@
 """Writing Postfix's queue into a file that the operator console reads: whole, bounded, and never half of it.
 
-It is run by who may ask Postfix (root); the web application may not, since it runs without the right to start
-set-group-id programs.
+It is run by who may ask Postfix: root, or a member of the group `postdrop`. The web application is not one, and may not
+become one by starting Postfix's set-group-id program.
 """
 
 import os

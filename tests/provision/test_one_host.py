@@ -5,6 +5,7 @@ import smtplib
 
 import pytest
 
+from tests.provision.lab import network
 from tests.provision.lab.laboratory import STRANGERS, reverse
 from tests.provision.lab.outside import STRANGER, Outside
 from tests.provision.lab.playbook import PlaybookError
@@ -103,6 +104,20 @@ def test_a_person_logs_in_with_a_browser(service: Service, new_page) -> None:
     page.get_by_role("button", name="Log in", exact=True).click()
     page.wait_for_function("document.title.includes('Inbox')")
     assert page.faults == []
+
+
+def test_the_console_is_told_what_waits_in_the_queue(service: Service) -> None:
+    """A message to a domain whose mail host does not answer."""
+    server, names = service.host("web"), service.laboratory.names
+    names.put("unreachable.test", "MX", "10 mx.unreachable.test.")
+    names.put("mx.unreachable.test", "A", network.PUBLIC4.format(250))
+    ada = service.accounts[0]
+    with Outside(service, 4).submission(ada) as client:
+        client.send_message(letter(ada.address, "nobody@unreachable.test", "Waiting"))
+    server.run("systemctl start smailor-job@write-queue.service")
+    assert "nobody@unreachable.test" in server.output("cat /run/smailor/queue")
+    assert server.output("stat --format='%G %a' /run/smailor/queue") == "postfix 640"
+    server.run("postsuper -d ALL")
 
 
 @FAMILIES
