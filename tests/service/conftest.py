@@ -1,17 +1,20 @@
 """What service tests have at hand: a workspace with a verified domain and inboxes, made by the services themselves."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
 import pytest
 from cryptography.fernet import Fernet
+from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import event
 
 from smailor.accounts import service as accounts
 from smailor.accounts import workspaces
 from smailor.database.engine import Database
 from smailor.dns.fake import FakeResolver
+from smailor.domains import dkim_keys
 from smailor.domains import service as domains
 from smailor.mailboxes import service as mailboxes
 from smailor.sealing import Sealer
@@ -53,6 +56,24 @@ class House:
         return mailboxes.create_inbox(
             self.database, workspace=slug, address=address, name="Somebody", reader=reader, now=self.now
         )
+
+
+FEW = 16
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_keys() -> Iterator[None]:
+    """Sign with a few RSA keys in turn: each takes a tenth of a second to make, and most tests here add domains."""
+    made: list[rsa.RSAPrivateKey] = []
+    make = rsa.generate_private_key
+
+    def in_turn(**asked: int) -> rsa.RSAPrivateKey:
+        made.append(made.pop(0) if len(made) == FEW else make(**asked))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dkim_keys.rsa, "generate_private_key", in_turn)
+        yield
 
 
 @pytest.fixture

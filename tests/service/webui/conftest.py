@@ -9,6 +9,7 @@ from email.policy import default
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
 from smailor import config
 from smailor.accounts import member_changes
@@ -79,6 +80,15 @@ class Mailbag:
 @pytest.fixture
 def mailbag() -> Mailbag:
     return Mailbag()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_templates(tmp_path_factory) -> Iterator[None]:
+    """Compile each template once, not once for each test's application."""
+    cache = FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Flask, "jinja_options", {"bytecode_cache": cache})
+        yield
 
 
 @pytest.fixture
