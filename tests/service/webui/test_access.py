@@ -1,6 +1,11 @@
 """Every page says who may open it; whether it means it is test_walk.py's. What all pages have in common besides."""
 
-from webui import access, headers
+import re
+from dataclasses import replace
+
+import pytest
+
+from webui import access, create_app, headers
 
 VALUES = {"slug": "acme", "name": "acme.test", "address": "owner@acme.test", "folder": "INBOX", "uid": 1, "index": 0}
 VALUES |= {"number": 1, "version": "x", "token": "x", "kind": "csv", "member_id": 1, "invitation_id": 1}
@@ -66,7 +71,7 @@ def test_every_answer_carries_its_headers(app, browser, acme):
         sent = browser.get(path).headers
         assert sent["Content-Security-Policy"] == headers.PAGE_POLICY
         assert sent["X-Content-Type-Options"] == "nosniff"
-        assert sent["Referrer-Policy"] == "no-referrer"
+        assert sent["Referrer-Policy"] == "same-origin"
         assert sent["Cache-Control"] == "no-store"
 
 
@@ -92,3 +97,18 @@ def test_files_are_named_by_their_content_and_kept(app, browser):
     assert "../" not in answer.get_data(as_text=True)
     assert browser.get("/static/x/../app.py").status_code == 404
     assert browser.get("/static/x/%2e%2e/app.py").status_code == 404
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_form_over_https_is_believed_from_a_page_of_ours_alone(settings, database):
+    """A browser names the page that a form stood on as far as that page's own policy lets it."""
+    secure = replace(settings, web=replace(settings.web, secure_cookies=True))
+    client = create_app(secure, database=database).test_client()
+    here = "https://mail.smailor.test"
+    page = client.get("/login", base_url=here)
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page.get_data(as_text=True))[1]
+    form = {"csrf_token": token, "email": "nobody@acme.test", "password": "wrong horse battery"}
+    for referrer, status in ((f"{here}/login", 200), ("https://elsewhere.test/login", 400), (None, 400)):
+        sent = {"Referer": referrer} if referrer else {}
+        assert client.post("/login", data=form, base_url=here, headers=sent).status_code == status, referrer
