@@ -126,7 +126,8 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
     # The workspace's own limits and its list are not the business of who administers a domain only.
     whole = may(Permission.VIEW_SENDING)
     search, after = request.args.get("search", "")[:320], request.args.get("after", "")[:320]
-    entries = suppression_service.list_suppressed(database, workspace=slug, search=search, after=after, limit=PAGE + 1)
+    listed = suppression_service.page_suppressed(database, workspace=slug, search=search, after=after, limit=PAGE + 1)
+    entries = listed.entries
     body = render_template(
         "sending/index.html",
         slug=slug,
@@ -153,7 +154,7 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
         ],
         suppressed=entries[:PAGE] if whole else (),
         more=entries[PAGE - 1].address if len(entries) > PAGE else "",
-        count=suppression_service.count_suppressed(database, workspace=slug),
+        count=listed.count,
         search=search,
         after=after,
     )
