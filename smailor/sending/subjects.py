@@ -60,12 +60,6 @@ def workspace_in(session: Session, subject: Subject) -> str:
     return home_in(session, subject).workspace
 
 
-def workspace_of(database: Database, subject: Subject) -> str:
-    """Return the same as `workspace_in`, in a transaction of its own."""
-    with database.snapshot() as session:
-        return workspace_in(session, subject)
-
-
 def domains_in(session: Session, workspace: str) -> tuple[str, ...]:
     """Return the verified domains of a workspace."""
     return tuple(session.scalars(_DOMAINS, {"workspace": workspace}))
