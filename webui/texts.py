@@ -51,16 +51,17 @@ def init_app(app: Flask) -> None:
 
 def language() -> str:
     """Return the code of the language that the page speaks."""
-    if "language" not in g:
-        g.language = str(get_locale() or next(iter(LANGUAGES)))
-    return str(g.language)
+    found: str | None = g.get("language")
+    if found is None:
+        found = g.language = str(get_locale() or next(iter(LANGUAGES)))
+    return found
 
 
 def _catalogue() -> Translations:
     """The texts of the page's language, which stays the same within a request."""
-    if "catalogue" not in g:
-        g.catalogue = get_translations()
-    found: Translations = g.catalogue
+    found: Translations | None = g.get("catalogue")
+    if found is None:
+        found = g.catalogue = get_translations()
     return found
 
 

@@ -1,6 +1,6 @@
 """Use cases around domains. Each function owns its transaction and returns plain values; DNS is an argument."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -107,6 +107,11 @@ def domains_in(session: Session, ids: Sequence[int]) -> dict[int, DomainView]:
     """Return these domains by id, within a transaction of a room above."""
     query = select(Domain).options(joinedload(Domain.dkim_keys)).where(Domain.id.in_(ids))
     return {view.id: view for view in _views(session, query)}
+
+
+def verified_ids(names: Collection[str]) -> Select[int]:
+    """Return the query for the numbers of verified domains by name, for a room above to nest in one of its own."""
+    return select(Domain.id).where(Domain.name.in_(names), Domain.verified_at.is_not(None))
 
 
 def count_domains(database: Database, *, among: Sequence[int]) -> dict[int, int]:

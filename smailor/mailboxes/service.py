@@ -4,7 +4,7 @@ Secrets that open an inbox are the business of `smailor.accounts.app_passwords`.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -116,6 +116,17 @@ def list_inboxes(
         by_id = {domain.id: domain for domain in known}
         rows = session.scalars(select(Inbox).where(Inbox.domain_id.in_(by_id)).order_by(Inbox.address))
         return tuple(_view(row, by_id[row.domain_id]) for row in rows)
+
+
+def addresses_in(session: Session, among: Collection[str]) -> tuple[str, ...]:
+    """Return the addresses of the inboxes of some verified domains, within a transaction of a room above.
+
+    Args:
+        session: to read by.
+        among: names of domains; one that is not verified has no inboxes here.
+    """
+    query = select(Inbox.address).where(Inbox.domain_id.in_(domains.verified_ids(among)))
+    return tuple(session.scalars(query.order_by(Inbox.address)))
 
 
 def inboxes_of(database: Database, *, user_id: int) -> tuple[InboxView, ...]:

@@ -1,10 +1,10 @@
 """Use cases around limits: what holds for an account, domain or workspace, what is used, and setting another one."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, delete, select, text
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.orm import Session
 
 from smailor.accounts import audit
@@ -13,12 +13,10 @@ from smailor.config import MAX_LIMIT
 from smailor.database.engine import Database
 from smailor.errors import InvalidInput, NotFound
 from smailor.sending import plans, subjects
-from smailor.sending.plans import UNIQUE, Plans
+from smailor.sending.plans import UNIQUE, Limits, Plans
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.terms_models import LimitOverride
-from smailor.sending.usage import different_recipients_in, used_by_many_in, used_in
-
-_PLAN = text("SELECT plan FROM sending_workspaces WHERE workspace = :workspace")
+from smailor.sending.usage import Used, different_recipients_in, used_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +44,6 @@ class LimitView:
     expires_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountUse:
-    """What an account has used of the limits that people meet first."""
-
-    account: str
-    messages_hour: int
-    messages_hour_maximum: int
-    recipients_day: int
-    recipients_day_maximum: int
-
-
 def show_limits(database: Database, *, subject: Subject, plans: Plans, now: datetime) -> tuple[LimitView, ...]:
     """Return the limits that hold for an account, a domain or a workspace, and what is used of each.
 
@@ -69,72 +56,47 @@ def show_limits(database: Database, *, subject: Subject, plans: Plans, now: date
     Raises:
         NotFound: there is no such account, verified domain or workspace.
     """
+    key = str(subject)
     with database.snapshot() as session:
-        workspace = subjects.workspace_in(session, subject)
-        limits = plans.limits(session.scalar(_PLAN, {"workspace": workspace})).of(subject.scope, {})
-        overrides = {
-            row.measure: row for row in _overrides(session, subject) if row.expires_at is None or row.expires_at > now
-        }
-        used: dict[str, int] = used_in(session, str(subject), now)
+        home = subjects.home_in(session, subject)
+        used = used_in(session, [key], now)
         if subject.scope is Scope.ACCOUNT:
-            used[UNIQUE] = different_recipients_in(session, str(subject), now)
-    return tuple(
-        _view(subject, measure, maximum, overrides.get(measure), used.get(measure))
-        for measure, maximum in limits.items()
-    )
+            used[key][UNIQUE] = different_recipients_in(session, key, now)
+        return limits_in(session, [subject], limits=plans.limits(home.plan), used=used, now=now)[subject]
 
 
-def account_use(
-    database: Database,
-    *,
-    workspace: str,
-    plans: Plans,
-    now: datetime,
-    among: Collection[str] | None = None,
-    limit: int = 50,
-) -> tuple[AccountUse, ...]:
-    """Return what the accounts of a workspace have used, those first that have sent the most today.
+def limits_in(
+    session: Session, among: Sequence[Subject], *, limits: Limits, used: Used, now: datetime
+) -> dict[Subject, tuple[LimitView, ...]]:
+    """Return the limits that hold for accounts, domains and workspaces of one plan; one statement.
 
     Args:
-        database: where to look.
-        workspace: the workspace's slug.
-        plans: of the configuration.
+        session: to read by.
+        among: whose; that they are there is the caller's to know.
+        limits: of the plan.
+        used: what is used (`used_in`), by their keys.
         now: the present moment.
-        among: the domains to look at; None: all.
-        limit: how many at most.
-
-    Raises:
-        NotFound: no such workspace.
     """
-    with database.snapshot() as session:
-        subjects.workspace_in(session, Subject(Scope.WORKSPACE, workspace))
-        plan = plans.limits(session.scalar(_PLAN, {"workspace": workspace}))
-        accounts = [
-            account
-            for domain in subjects.domains_in(session, workspace)
-            if among is None or domain in among
-            for account in subjects.inboxes_in(session, domain)
-        ]
-        used = used_by_many_in(session, [f"account:{account}" for account in accounts], now)
-        busiest = sorted(accounts, key=lambda account: (-used[f"account:{account}"]["recipients/day"], account))[:limit]
-        rows = session.scalars(select(LimitOverride).where(LimitOverride.subject.in_(busiest)))
-        own: dict[str, dict[str, int]] = {}
-        for row in rows:
-            if row.expires_at is None or row.expires_at > now:
-                own.setdefault(row.subject, {})[row.measure] = row.maximum
-    found = []
-    for account in busiest:
-        maxima, count = plan.of(Scope.ACCOUNT, own.get(account, {})), used[f"account:{account}"]
-        found.append(
-            AccountUse(
-                account,
-                count["messages/hour"],
-                maxima["messages/hour"],
-                count["recipients/day"],
-                maxima["recipients/day"],
+    scopes, names = {subject.scope.value for subject in among}, [subject.name for subject in among]
+    query = select(LimitOverride).where(LimitOverride.scope.in_(scopes), LimitOverride.subject.in_(names))
+    overrides = {
+        (row.scope, row.subject, row.measure): row
+        for row in session.scalars(query)
+        if row.expires_at is None or row.expires_at > now
+    }
+    return {
+        subject: tuple(
+            _view(
+                subject,
+                measure,
+                maximum,
+                overrides.get((subject.scope, subject.name, measure)),
+                used[str(subject)].get(measure),
             )
+            for measure, maximum in limits.of(subject.scope, {}).items()
         )
-    return tuple(found)
+        for subject in among
+    }
 
 
 def set_limit(
@@ -233,10 +195,6 @@ def prune_expired(database: Database, *, now: datetime) -> int:
     query = delete(LimitOverride).where(LimitOverride.expires_at <= now).returning(LimitOverride.id)
     with database.transaction() as session:
         return len(session.scalars(query).all())
-
-
-def _overrides(session: Session, subject: Subject) -> list[LimitOverride]:
-    return list(session.scalars(select(LimitOverride).where(_is(subject, None))))
 
 
 def _is(subject: Subject, measure: str | None) -> ColumnElement[bool]:

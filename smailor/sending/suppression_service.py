@@ -4,10 +4,11 @@ One list decides for submission, webmail and whatever sends through them: the po
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from smailor.accounts import audit, workspaces
@@ -21,6 +22,23 @@ from smailor.sending.terms_models import Suppression
 MAX_ENTRIES = 1_000_000
 """Of one workspace."""
 _AT_ONCE = 500
+_LENGTH = text(
+    "SELECT id, (SELECT count(*) FROM suppressions WHERE workspace_id = sending_workspaces.id)"
+    " FROM sending_workspaces WHERE workspace = :workspace"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a workspace's list.
+
+    Attributes:
+        entries: by address.
+        count: how many addresses the whole list has.
+    """
+
+    entries: tuple[Suppressed, ...]
+    count: int
 
 
 def add(
@@ -91,41 +109,39 @@ def remove(database: Database, *, workspace: str, address: str, actor: Actor, no
         _record(session, actor, "suppression.remove", workspace, {"address": normal}, now)
 
 
-def list_suppressed(
-    database: Database, *, workspace: str, search: str = "", limit: int | None = None, after: str = ""
-) -> tuple[Suppressed, ...]:
-    """Return a workspace's list, by address.
+def list_suppressed(database: Database, *, workspace: str, search: str = "") -> tuple[Suppressed, ...]:
+    """Return a workspace's list, by address; arguments and errors as in `page_suppressed`."""
+    with database.snapshot() as session:
+        place = workspaces.workspace_in(session, workspace)
+        return tuple(_view(row) for row in session.scalars(_listed(place.id, search)))
+
+
+def page_suppressed(database: Database, *, workspace: str, search: str = "", after: str = "", limit: int) -> Page:
+    """Return a part of a workspace's list; two statements.
 
     Args:
         database: where to look.
         workspace: the workspace's slug.
         search: part of the address; empty: all.
-        limit: how many at most.
         after: only addresses that follow this one.
+        limit: how many at most.
 
     Raises:
         NotFound: no such workspace.
     """
     with database.snapshot() as session:
-        place = workspaces.workspace_in(session, workspace)
-        query = select(Suppression).where(Suppression.workspace_id == place.id).order_by(Suppression.address)
-        if search:
-            query = query.where(Suppression.address.contains(search.strip().lower(), autoescape=True))
-        if after:
-            query = query.where(Suppression.address > after)
-        if limit is not None:
-            query = query.limit(limit)
-        return tuple(_view(row) for row in session.scalars(query))
+        place = session.execute(_LENGTH, {"workspace": workspace}).one_or_none()
+        if place is None:
+            raise NotFound(f"there is no workspace {workspace}")
+        query = _listed(place[0], search).where(Suppression.address > after).limit(limit)
+        return Page(tuple(_view(row) for row in session.scalars(query)), place[1])
 
 
-def count_suppressed(database: Database, *, workspace: str) -> int:
-    """Return how many addresses are on a workspace's list.
-
-    Raises:
-        NotFound: no such workspace.
-    """
-    with database.snapshot() as session:
-        return _count(session, workspaces.workspace_in(session, workspace).id)
+def _listed(workspace_id: int, search: str) -> Select[Suppression]:
+    query = select(Suppression).where(Suppression.workspace_id == workspace_id).order_by(Suppression.address)
+    if search:
+        query = query.where(Suppression.address.contains(search.strip().lower(), autoescape=True))
+    return query
 
 
 def _add(session: Session, workspace: str, entries: Sequence[Suppressed]) -> int:

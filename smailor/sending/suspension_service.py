@@ -5,7 +5,7 @@ sending by the terms, receiving by the views that Postfix reads. What stands ope
 `end_connections` afterwards.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -105,23 +105,26 @@ def lift(database: Database, *, subject: Subject, reason: str, actor: Actor, now
 def list_suspensions(database: Database, *, workspace: str | None = None) -> tuple[Suspension, ...]:
     """Return the suspensions in force, of everybody or of one workspace with its domains and accounts."""
     with database.snapshot() as session:
-        rows = session.scalars(select(Row).where(Row.lifted_at.is_(None)).order_by(Row.since, Row.id)).all()
-        found = [view(row) for row in rows]
         if workspace is None:
-            return tuple(found)
-        domains = set(subjects.domains_in(session, workspace))
+            return _all(session)
+        return suspensions_in(session, workspace=workspace, domains=subjects.domains_in(session, workspace))
+
+
+def suspensions_in(session: Session, *, workspace: str, domains: Collection[str]) -> tuple[Suspension, ...]:
+    """Return the suspensions in force of a workspace, and of these domains of it with their accounts; one statement."""
+    names = set(domains)
     return tuple(
         entry
-        for entry in found
+        for entry in _all(session)
         if (entry.subject.scope is Scope.WORKSPACE and entry.subject.name == workspace)
-        or (entry.subject.scope is not Scope.WORKSPACE and entry.subject.name.rpartition("@")[2] in domains)
+        or (entry.subject.scope is not Scope.WORKSPACE and entry.subject.name.rpartition("@")[2] in names)
     )
 
 
-def suspended(database: Database, *, address: str, part: Part) -> Suspension | None:
-    """Return what keeps an address from something: a suspension of its own, its domain's or its workspace's."""
+def suspensions_of(database: Database, *, address: str) -> tuple[Suspension, ...]:
+    """Return the suspensions in force of an address: its own, its domain's and its workspace's."""
     with database.snapshot() as session:
-        return suspension.in_the_way(_about(session, address)[1], part)
+        return tuple(_about(session, address)[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +150,7 @@ def standing(database: Database, *, email: str, workspaces: Sequence[str]) -> St
     """Return what keeps a person from logging in: a suspension of their address, or of all they belong to.
 
     Whoever belongs to two workspaces, of which one is suspended, goes on in the other; what they may not open there is
-    decided where it is opened (`places`, `suspended`).
+    decided where it is opened (`places`, `suspensions_of`).
 
     Args:
         database: where to look.
@@ -183,6 +186,11 @@ def end_connections(database: Database, dovecot: Dovecot, *, subject: Subject) -
     masks = subjects.login_masks(database, subject)
     done = [mail_server.end_connections(dovecot, login=mask) for mask in masks]  # all of them, whatever one says
     return all(done)
+
+
+def _all(session: Session) -> tuple[Suspension, ...]:
+    rows = session.scalars(select(Row).where(Row.lifted_at.is_(None)).order_by(Row.since, Row.id))
+    return tuple(view(row) for row in rows)
 
 
 def _about(session: Session, address: str, more: Iterable[Subject] = ()) -> tuple[set[Subject], list[Suspension]]:

@@ -1,6 +1,6 @@
 """What is used of limits at the moment, for people to see. Units that a daemon holds in lease count as used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, text
@@ -14,19 +14,17 @@ _COUNTS = text("SELECT key, counts FROM sending_counts WHERE key IN :keys").bind
     bindparam("keys", expanding=True)
 )
 _DIFFERENT = text("SELECT count(*) FROM sending_recipients WHERE account = :key AND day = :day")
-_AT_ONCE = 500
+_AT_ONCE = 30_000
+"""Values that one statement may have: SQLite takes 32,766, PostgreSQL 65,535."""
 USED_TODAY = "recipients/today"
 """What a warm-up's cap is about."""
 _NAMES = {index: name for name, measure in WINDOWS.items() for index, known in enumerate(MEASURES) if known == measure}
 _NAMES[MEASURES.index((RECIPIENTS, TODAY))] = USED_TODAY
+Used = Mapping[str, Mapping[str, int]]
+"""What is used, by key and measure."""
 
 
-def used_in(session: Session, key: str, now: datetime) -> dict[str, int]:
-    """Return what is used of each measure under a key; arguments as in `used_by_many_in`."""
-    return used_by_many_in(session, [key], now)[key]
-
-
-def used_by_many_in(session: Session, keys: Sequence[str], now: datetime) -> dict[str, dict[str, int]]:
+def used_in(session: Session, keys: Sequence[str], now: datetime) -> dict[str, dict[str, int]]:
     """Return what is used of each measure under each key.
 
     Args:
@@ -42,7 +40,7 @@ def used_by_many_in(session: Session, keys: Sequence[str], now: datetime) -> dic
 
 
 def different_recipients_in(session: Session, key: str, now: datetime) -> int:
-    """Return how many different recipients an account has named today, UTC; arguments as in `used_by_many_in`."""
+    """Return how many different recipients an account has named today, UTC; arguments as in `used_in`."""
     day = int(now.timestamp()) // TODAY.slot_seconds
     count: int = session.execute(_DIFFERENT, {"key": key, "day": day}).scalar_one()
     return count

@@ -1,10 +1,10 @@
 """Use cases around warm-up: what a domain may send today and why, the daily step, and the operator's hand on it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import and_, delete, select, text
 from sqlalchemy.orm import Session
 
 from smailor.accounts import audit
@@ -17,7 +17,7 @@ from smailor.errors import InvalidInput
 from smailor.sending import subjects, warmup
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.terms_models import DomainWarmup, SendingDay
-from smailor.sending.usage import USED_TODAY, used_in
+from smailor.sending.usage import USED_TODAY, Used, used_in
 from smailor.sending.warmup import Outlook, Reason, Record, Schedule, Standing, State, Thresholds
 
 KEPT_DAYS = 400
@@ -84,19 +84,32 @@ def show_warmup(database: Database, *, domain: str, schedule: Schedule, now: dat
     """
     domain = DomainName.parse(domain).name
     with database.snapshot() as session:
-        subjects.workspace_in(session, Subject(Scope.DOMAIN, domain))
-        row = session.get(DomainWarmup, domain)
-        standing = _standing(row)
-        day = session.get(SendingDay, (domain, standing.judged)) if standing.judged else None
-        return WarmupView(
-            domain=domain,
-            outlook=warmup.outlook(standing, schedule),
-            used=used_in(session, f"domain:{domain}", now)[USED_TODAY],
-            cap_by_hand=standing.cap is not None,
-            operators_reason=row.reason if row is not None and (row.paused or row.cap is not None) else "",
-            judged=standing.judged,
-            record=_record(day) if day is not None else None,
-        )
+        subjects.home_in(session, Subject(Scope.DOMAIN, domain))
+        used = used_in(session, [f"domain:{domain}"], now)
+        return warmups_in(session, [domain], schedule=schedule, used=used)[0]
+
+
+def warmups_in(session: Session, domains: Collection[str], *, schedule: Schedule, used: Used) -> tuple[WarmupView, ...]:
+    """Return how far the warm-ups of domains are, in their order; one statement.
+
+    Args:
+        session: to read by.
+        domains: which; that they are verified is the caller's to know.
+        schedule: of the configuration.
+        used: what is used (`used_in`), by `domain:example.com`.
+    """
+    query = (
+        select(DomainWarmup, SendingDay)
+        .outerjoin(SendingDay, and_(SendingDay.domain == DomainWarmup.domain, SendingDay.day == DomainWarmup.judged))
+        .where(DomainWarmup.domain.in_(domains))
+    )
+    found = session.execute(query).all()
+    rows = {row.domain: row for row, _ in found}
+    days: dict[str, SendingDay | None] = {row.domain: day for row, day in found}
+    return tuple(
+        _view(domain, rows.get(domain), days.get(domain), schedule, used[f"domain:{domain}"][USED_TODAY])
+        for domain in domains
+    )
 
 
 def pause(database: Database, *, domain: str, reason: str, actor: Actor, now: datetime) -> None:
@@ -273,6 +286,19 @@ def _row(session: Session, domain: str, now: datetime) -> DomainWarmup:
         row.judged = row.held_since = row.cap = None
         session.add(row)
     return row
+
+
+def _view(domain: str, row: DomainWarmup | None, day: SendingDay | None, schedule: Schedule, used: int) -> WarmupView:
+    standing = _standing(row)
+    return WarmupView(
+        domain=domain,
+        outlook=warmup.outlook(standing, schedule),
+        used=used,
+        cap_by_hand=standing.cap is not None,
+        operators_reason=row.reason if row is not None and (row.paused or row.cap is not None) else "",
+        judged=standing.judged,
+        record=_record(day) if day is not None else None,
+    )
 
 
 def _standing(row: DomainWarmup | None) -> Standing:

@@ -38,6 +38,27 @@ def test_a_reader_of_an_unverified_claim_does_not_open_the_owners_inbox(acme):
     assert service.inboxes_of(acme.database, user_id=eve.id) == ()
 
 
+def test_addresses_are_those_of_verified_domains(acme):
+    """Not those of a workspace that only claims a domain that another one has verified later."""
+    acme.workspace("other", "other.test", "third.test")
+    acme.workspace("late")
+    acme.claim("late", "new.test")
+    acme.inbox("late", "eve@new.test")
+    acme.claim("acme", "new.test")
+    acme.inbox("acme", "new@new.test")
+    for workspace, address in (("acme", "bob@acme.test"), ("acme", "ada@acme.test"), ("other", "x@third.test")):
+        acme.inbox(workspace, address)
+    with acme.database.snapshot() as session:
+        assert service.addresses_in(session, ["acme.test", "new.test", "nowhere.test"]) == (
+            "ada@acme.test",
+            "bob@acme.test",
+        )
+        assert service.addresses_in(session, []) == ()
+    acme.verify("acme", "new.test")
+    with acme.database.snapshot() as session:
+        assert service.addresses_in(session, ["new.test", "third.test"]) == ("new@new.test", "x@third.test")
+
+
 def test_an_address_is_an_inbox_or_an_alias_never_both(acme):
     acme.inbox("acme", "ada@acme.test")
     with pytest.raises(Conflict):

@@ -11,8 +11,8 @@ from smailor.accounts import openings
 from smailor.errors import NotFound, PermissionDenied
 from smailor.mailboxes import service as mailboxes
 from smailor.mailboxes.service import InboxView
-from smailor.sending import suspension_service
-from smailor.sending.suspension import Part
+from smailor.sending import suspension, suspension_service
+from smailor.sending.suspension import Part, Suspension
 from webui.context import context
 from webui.mail import folders as folder_rules
 from webui.mail.folders import Folder
@@ -29,15 +29,22 @@ def inbox_view(address: str) -> InboxView:
         NotFound: there is none, or it is not the person's to open.
         PermissionDenied: its log-in is suspended; the text says whom to ask.
     """
-    database = context().database
     inbox = next((one for one in own_inboxes() if one.address == address.lower()), None)
     if inbox is None:
         raise NotFound(f"there is no inbox {address}")
-    found = suspension_service.suspended(database, address=inbox.address, part=Part.LOGIN)
+    found = suspension.in_the_way(suspensions_of(inbox), Part.LOGIN)
     if found is not None:
         contact = context().settings.service.contact
         raise PermissionDenied(f"{inbox.address} is suspended ({found.reason}). Write to {contact}.")
     return inbox
+
+
+def suspensions_of(inbox: InboxView) -> tuple[Suspension, ...]:
+    """Return the suspensions in force of an inbox, its domain and its workspace, asked once a request."""
+    known: dict[str, tuple[Suspension, ...]] = g.setdefault("suspensions", {})
+    if inbox.address not in known:
+        known[inbox.address] = suspension_service.suspensions_of(context().database, address=inbox.address)
+    return known[inbox.address]
 
 
 @contextmanager

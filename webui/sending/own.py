@@ -5,13 +5,13 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.errors import NotFound
-from smailor.sending import limit_service, pause_service, plans, suspension_service
+from smailor.sending import limit_service, pause_service, plans, suspension
 from smailor.sending.subject import Scope, Subject
 from smailor.sending.suspension import Part
 from webui import people
 from webui.access import signed_in
 from webui.context import context
-from webui.mail.gate import inbox_view, own_inboxes
+from webui.mail.gate import inbox_view, own_inboxes, suspensions_of
 from webui.sending.views import blueprint
 
 
@@ -32,7 +32,7 @@ def own(address: str) -> str:
             now=parts.clock(),
         ),
         pause=pause_service.pause_of(parts.database, account=inbox.address),
-        suspension=suspension_service.suspended(parts.database, address=inbox.address, part=Part.SENDING),
+        suspension=suspension.in_the_way(suspensions_of(inbox), Part.SENDING),
     )
 
 

@@ -5,10 +5,8 @@ from flask_babel import gettext as _
 from werkzeug.wrappers import Response as Redirect
 
 from smailor.accounts.permissions import Permission
-from smailor.domains import service as domains
 from smailor.errors import Conflict, InvalidInput, NotFound
-from smailor.sending import limit_service, plans, suppression_service, suspension_service, warmup_service
-from smailor.sending.subject import Scope, Subject
+from smailor.sending import overview, plans, suppression_service
 from smailor.sending.suppression import write_csv
 from webui import people
 from webui.access import may, requires
@@ -117,16 +115,19 @@ def _back(slug: str) -> Redirect:
 def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: int = 200) -> Response:
     parts = context()
     database, now = parts.database, parts.clock()
-    known, schedule = plans.plans_of(parts.settings), plans.schedule_of(parts.settings)
-    verified = [
-        domain.name
-        for domain in domains.list_domains(database, workspace=slug)
-        if domain.verified_at and may(Permission.VIEW_SENDING, domain.name)
-    ]
+    found = overview.overview(
+        database,
+        workspace=slug,
+        plans=plans.plans_of(parts.settings),
+        schedule=plans.schedule_of(parts.settings),
+        sees=lambda domain: may(Permission.VIEW_SENDING, domain),
+        now=now,
+    )
     # The workspace's own limits and its list are not the business of who administers a domain only.
     whole = may(Permission.VIEW_SENDING)
     search, after = request.args.get("search", "")[:320], request.args.get("after", "")[:320]
-    entries = suppression_service.list_suppressed(database, workspace=slug, search=search, after=after, limit=PAGE + 1)
+    listed = suppression_service.page_suppressed(database, workspace=slug, search=search, after=after, limit=PAGE + 1)
+    entries = listed.entries
     body = render_template(
         "sending/index.html",
         slug=slug,
@@ -134,26 +135,13 @@ def _page(slug: str, form: SuppressionForm, import_form: ImportForm, *, code: in
         import_form=import_form,
         contact=parts.settings.service.contact,
         whole=whole,
-        limits=limit_service.show_limits(database, subject=Subject(Scope.WORKSPACE, slug), plans=known, now=now),
-        domains=[
-            (
-                warmup_service.show_warmup(database, domain=name, schedule=schedule, now=now),
-                limit_service.show_limits(database, subject=Subject(Scope.DOMAIN, name), plans=known, now=now),
-            )
-            for name in verified
-        ],
-        accounts=limit_service.account_use(
-            database, workspace=slug, plans=known, now=now, among=None if whole else verified
-        ),
-        suspensions=[
-            entry
-            for entry in suspension_service.list_suspensions(database, workspace=slug)
-            if entry.subject.scope is Scope.WORKSPACE
-            or may(Permission.VIEW_SENDING, entry.subject.name.rpartition("@")[2])
-        ],
+        limits=found.limits,
+        domains=found.domains,
+        accounts=found.accounts,
+        suspensions=found.suspensions,
         suppressed=entries[:PAGE] if whole else (),
         more=entries[PAGE - 1].address if len(entries) > PAGE else "",
-        count=suppression_service.count_suppressed(database, workspace=slug),
+        count=listed.count,
         search=search,
         after=after,
     )

@@ -6,7 +6,9 @@ from smailor.accounts import audit
 from smailor.accounts.audit import Actor
 from smailor.config import Plan
 from smailor.database import plain
+from smailor.sending.models import SendingCounts
 from smailor.sending.plans import Plans, limits_of
+from smailor.sending.tally import SLOT_SECONDS, Tally
 from smailor.sending.terms_service import DatabaseTerms
 from smailor.sending.warmup import Schedule
 
@@ -45,6 +47,20 @@ def plans():
 @pytest.fixture
 def terms(plans):
     return DatabaseTerms(plans, Schedule(), "postmaster@smailor.test", "https://mail.smailor.test")
+
+
+@pytest.fixture
+def send(acme):
+    """Count messages on a key, each to two recipients."""
+
+    def send(key, messages):
+        tally = Tally(None)
+        tally.advance(int(acme.now.timestamp()) // SLOT_SECONDS)
+        tally.add(messages, 2 * messages)
+        with acme.database.transaction() as session:
+            session.add(SendingCounts(key=key, day=tally.day, counts=tally.packed()))
+
+    return send
 
 
 @pytest.fixture

@@ -6,9 +6,8 @@ import pytest
 
 from smailor.errors import InvalidInput, NotFound
 from smailor.sending import limit_service
-from smailor.sending.models import SendingCounts, SendingRecipient
+from smailor.sending.models import SendingRecipient
 from smailor.sending.subject import Subject
-from smailor.sending.tally import SLOT_SECONDS, Tally
 
 ADA = Subject.parse("ada@acme.test")
 
@@ -35,16 +34,8 @@ def shown(acme, plans, subject="ada@acme.test", now=None):
     return {view.measure: view for view in views}
 
 
-def send(acme, key, count):
-    tally = Tally(None)
-    tally.advance(int(acme.now.timestamp()) // SLOT_SECONDS)
-    tally.add(count, 2 * count)
-    with acme.database.transaction() as session:
-        session.add(SendingCounts(key=key, day=tally.day, counts=tally.packed()))
-
-
-def test_the_plan_s_limits_and_their_use_are_shown(acme, plans):
-    send(acme, "account:ada@acme.test", 7)
+def test_the_plan_s_limits_and_their_use_are_shown(acme, plans, send):
+    send("account:ada@acme.test", 7)
     view = shown(acme, plans)["messages/hour"]
     assert (view.maximum, view.plan_maximum, view.used, view.reason) == (200, 200, 7, "")
     assert shown(acme, plans)["recipients/day"].used == 14
@@ -135,11 +126,3 @@ def test_nothing_is_cleared_where_nothing_was_set(acme, put, operator):
         acme.database, subject=ADA, measure=None, reason="", actor=operator, now=acme.now
     )
     assert cleared == 2
-
-
-def test_the_busiest_accounts_come_first(acme, plans, put):
-    send(acme, "account:bob@acme.example", 3)
-    put(maximum=11)
-    first, second = limit_service.account_use(acme.database, workspace="acme", plans=plans, now=acme.now)
-    assert (first.account, first.messages_hour, first.recipients_day) == ("bob@acme.example", 3, 6)
-    assert (second.account, second.messages_hour_maximum) == ("ada@acme.test", 11)

@@ -12,8 +12,14 @@ def listed(acme, operator):
 
 
 def addresses(acme, **given):
-    found = suppression_service.list_suppressed(acme.database, **{"workspace": "acme", **given})
+    found = suppression_service.list_suppressed(acme.database, workspace="acme", **given)
     return [entry.address for entry in found]
+
+
+def page(acme, **given):
+    """The addresses of a part of the list, and how long all of it is."""
+    found = suppression_service.page_suppressed(acme.database, workspace="acme", **given)
+    return [entry.address for entry in found.entries], found.count
 
 
 def test_an_address_is_added_once_and_removed_once(acme, listed, trail):
@@ -37,6 +43,10 @@ def test_what_is_no_address(acme, listed, address):
 def test_no_such_workspace(acme, listed):
     with pytest.raises(NotFound):
         suppression_service.add(acme.database, address="x@y.test", **{**listed, "workspace": "nobody"})
+    with pytest.raises(NotFound):
+        suppression_service.list_suppressed(acme.database, workspace="nobody")
+    with pytest.raises(NotFound):
+        suppression_service.page_suppressed(acme.database, workspace="nobody", limit=1)
 
 
 def test_a_file_adds_what_is_not_there_yet(acme, listed):
@@ -55,8 +65,9 @@ def test_a_long_file_is_taken_in_one_transaction(acme, listed):
     text = "\n".join(f"u{number:05}@x.test" for number in range(3000))
     assert suppression_service.import_csv(acme.database, text=text, **listed)[1] == 3000
     assert suppression_service.import_csv(acme.database, text=text, **listed)[1] == 0
-    assert suppression_service.count_suppressed(acme.database, workspace="acme") == 3000
-    assert addresses(acme, limit=2, after="u00010@x.test") == ["u00011@x.test", "u00012@x.test"]
+    assert page(acme, limit=2, after="u00010@x.test") == (["u00011@x.test", "u00012@x.test"], 3000)
+    assert page(acme, limit=1, search="u02999") == (["u02999@x.test"], 3000)
+    assert page(acme, limit=1, search="nobody") == ([], 3000)
     assert addresses(acme, search=" U0299") == [f"u0299{number}@x.test" for number in range(10)]
 
 
@@ -72,3 +83,4 @@ def test_a_list_is_full_at_some_point(acme, listed, monkeypatch):
     with pytest.raises(InvalidInput):
         suppression_service.import_csv(acme.database, text="a@x.test\nb@x.test\nc@x.test\n", **listed)
     assert addresses(acme) == []
+    assert page(acme, limit=1) == ([], 0)
