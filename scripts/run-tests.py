@@ -18,10 +18,9 @@ from xml.etree import ElementTree as ET
 PROJECT = Path(__file__).resolve().parent.parent
 REPORTS = PROJECT / ".cache" / "tests"
 AS_ROOT = frozenset({"system", "browser"})
-# Each test has a database of its own, so files of tests may run side by side; the other stages share ports or measure.
-SIDE_BY_SIDE = frozenset({"service"})
-# Each of them has a PostgreSQL server of its own, and a machine may have more processors than it lets us use.
-MOST_AT_ONCE = 4
+# What may run side by side, in which portions, and how many at most: each has servers of its own, and a machine may
+# have more processors than it lets us use. Daemon tests share ports.
+SIDE_BY_SIDE = {"service": ("loadfile", 4), "system": ("loadgroup", 2), "browser": ("loadgroup", 2)}
 NOTHING_COLLECTED = 5
 
 
@@ -50,7 +49,8 @@ def run_pytest(stage: str, arguments: list[str]) -> Outcome:
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", f"tests/{stage}", f"--junit-xml={report}", *arguments]
     if stage in SIDE_BY_SIDE:
-        command += ["--numprocesses", str(min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)), "--dist", "loadfile"]
+        portions, most = SIDE_BY_SIDE[stage]
+        command += ["--numprocesses", str(min(len(os.sched_getaffinity(0)), most)), "--dist", portions]
     environment = dict(os.environ)
     if stage in AS_ROOT and os.geteuid() != 0:
         # Root leaves nothing in the clone that its owner could not remove.

@@ -49,8 +49,13 @@ def until(condition: Callable[[], T], what: str, seconds: float = DEADLINE_SECON
 
 
 def free_base_port() -> int:
-    """A base port above which nobody listens; below the ports that the kernel gives to outgoing connections."""
-    for base in range(11000, 32000, 1000):
+    """A base port above which nobody listens; below the ports that the kernel gives to outgoing connections.
+
+    Test runs side by side (pytest-xdist) look in ranges of their own: what one has found it will use only later.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 11000 + 7000 * (worker % 3)
+    for base in range(first, first + 7000, 1000):
         if all(_free(base + offset) for offset in (25, 26, 53, 80, 143, 190, 280, 332, 465, 587, 901, 993)):
             return base
     raise AssertionError("no thousand ports are free")
