@@ -69,7 +69,22 @@ def test_mail_goes_in_and_out(service: Service, family: int) -> None:
 def test_certificates_are_the_authoritys_and_name_the_server(service: Service, family: int) -> None:
     outside = Outside(service, family)
     for port in (443, 465, 993):
-        assert outside.tls_version(port, service.mail_name) in {"TLSv1.2", "TLSv1.3"}
+        version, _ = outside.tls(port, service.mail_name)
+        assert version in {"TLSv1.2", "TLSv1.3"}
+
+
+def test_a_renewed_certificate_is_what_every_program_shows(service: Service) -> None:
+    """By certbot's own timer's unit, on a day when the certificate is due."""
+    outside, server = Outside(service, 4), service.host("web")
+
+    def shown() -> dict[int, str]:
+        return {port: outside.tls(port, service.mail_name)[1] for port in (443, 465, 993)}
+
+    before = shown()
+    files = "/etc/letsencrypt/renewal/*.conf"
+    server.run(f"sed -i.kept '1i renew_before_expiry = 9999 days' {files} && systemctl start certbot.service")
+    server.run("for kept in /etc/letsencrypt/renewal/*.kept; do rm $kept; done; sed -i /renew_before_expiry/d " + files)
+    until(lambda: not set(before.values()) & set(shown().values()), "new certificates on every port", 30)
 
 
 @FAMILIES

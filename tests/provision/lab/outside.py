@@ -49,7 +49,7 @@ class Outside:
         return str(self.service.variables.get("service_submission_name", self.service.mail_name))
 
     @property
-    def tls(self) -> ssl.SSLContext:
+    def trust(self) -> ssl.SSLContext:
         """Trusts the authority alone, and checks names."""
         return ssl.create_default_context(cafile=self.service.root)
 
@@ -63,7 +63,7 @@ class Outside:
             try:
                 with self.port_25(timeout) as client:
                     client._host = name
-                    client.starttls(context=self.tls)
+                    client.starttls(context=self.trust)
                     client.ehlo()
                     client.send_message(message, sender, [recipient])
             except (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused) as refused:
@@ -87,14 +87,14 @@ class Outside:
     def submission(self, account: Account | None = None, port: int = 587) -> Iterator[smtplib.SMTP]:
         """Submission on 587 after STARTTLS, or on 465; logged in if an account is given."""
         if port == 465:
-            with _NamedSmtps(self.address("mx"), self.submission_name, self.tls) as secured:
+            with _NamedSmtps(self.address("mx"), self.submission_name, self.trust) as secured:
                 if account:
                     secured.login(account.address, account.secret)
                 yield secured
             return
         with smtplib.SMTP(self.address("mx"), port, local_hostname="client.test", timeout=60) as client:
             client._host = self.submission_name
-            client.starttls(context=self.tls)
+            client.starttls(context=self.trust)
             client.ehlo()
             if account:
                 client.login(account.address, account.secret)
@@ -107,7 +107,7 @@ class Outside:
         try:
             # imaplib checks the certificate for the name that it was told to connect to.
             client._imap.host = self.service.mail_name
-            client.starttls(self.tls)
+            client.starttls(self.trust)
             client.login(account.address, account.secret)
             yield client
         finally:
@@ -135,14 +135,19 @@ class Outside:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    def tls_version(self, port: int, name: str) -> str | None:
-        """Shake hands on a port that speaks TLS from the first byte; the chain and the name are checked."""
+    def tls(self, port: int, name: str) -> tuple[str | None, str]:
+        """Shake hands on a port that speaks TLS from the first byte; the chain and the name are checked.
+
+        Returns:
+            The version of TLS, and the certificate's serial number.
+        """
         group = {443: "web", 465: "mx", 993: "mailstore"}[port]
         with (
             socket.create_connection((self.address(group), port), timeout=20) as plain,
-            self.tls.wrap_socket(plain, server_hostname=name) as secured,
+            self.trust.wrap_socket(plain, server_hostname=name) as secured,
         ):
-            return secured.version()
+            presented = secured.getpeercert() or {}
+            return secured.version(), str(presented["serialNumber"])
 
     def open_ports(self, group: str, ports: Iterable[int]) -> set[int]:
         """Which of these TCP ports take a connection."""
