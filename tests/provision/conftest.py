@@ -37,9 +37,9 @@ def laboratory() -> Iterator[Laboratory]:
         yield opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def yard(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Yard]:
-    """The services of all modules: playbooks for those that come later run while the first one is tried."""
+    """The services of all modules: playbooks for those that come later run from the start."""
     chosen = [item.nodeid for item in request.session.items]
     wanted = [suite for suite in SUITES if any("test_one_host" in test and f"[{suite}" in test for test in chosen)]
     if any("test_several_hosts" in test for test in chosen):

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -18,6 +19,7 @@ from tests.provision.lab.machine import Machine
 from tests.provision.lab.name_server import NameServer
 from tests.provision.lab.network import WORLD4, WORLD6, Network
 from tests.provision.lab.sink import Sink
+from tests.provision.lab.trees import SUITES, tree
 
 DIRECTORY = Path("/var/tmp/smailor-laboratory")
 ZONES = ("test", "100.51.198.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa")
@@ -58,6 +60,10 @@ class Laboratory:
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         with ExitStack() as opening:
             opening.callback(self._lock.close)
+            # Those that are not kept yet take two minutes each: together, while the world is made.
+            trees = opening.enter_context(ThreadPoolExecutor(len(SUITES)))
+            for suite in SUITES:
+                trees.submit(tree, suite)
             opening.callback(self.network.close)
             self.network.open()
             # Listens as soon as it is made, so it can be made in the world only.

@@ -14,6 +14,7 @@ import subprocess
 from pathlib import Path
 
 KEPT = Path("/var/cache/smailor/trees")
+SUITES = ("trixie", "bookworm")
 PACKAGES = (
     "ca-certificates curl dbus iproute2 libpam-systemd locales nftables openssh-server procps python3 python3-apt sudo "
     "systemd systemd-sysv"
@@ -69,6 +70,8 @@ rm -f /etc/ssh/ssh_host_*
 : >/etc/machine-id
 passwd --lock root
 echo LANG=C.UTF-8 >/etc/default/locale
+# Nobody mourns what such a server loses when the power fails: a third of the time of each package.
+echo force-unsafe-io >/etc/dpkg/dpkg.cfg.d/laboratory
 """
 
 

@@ -1,4 +1,4 @@
-"""Services side by side: while one is tried, the playbooks for the next ones run, one service after the other."""
+"""Services side by side: while other tests are at work, the playbooks for the later ones run, one service after the other."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,19 +31,16 @@ class Yard:
         self._beside = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
+        for later in self._wanted[1:]:
+            self._make(later).begin(self._beside)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._beside.shutdown(cancel_futures=True)
 
     def service(self, name: str) -> Service:
-        """The service of this name. The first that is asked for is bare; the others are on their way from then on."""
-        if not self._made:
-            self._make(name)
-            for later in self._wanted:
-                if later != name:
-                    self._make(later).begin(self._beside)
-        return self._made[name][0]
+        """The service of this name. The first one's servers are bare; the playbooks for the others are on their way."""
+        return self._made[name][0] if name in self._made else self._make(name)
 
     def close(self, name: str) -> None:
         """Lose the servers of a service."""
