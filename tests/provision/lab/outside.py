@@ -51,7 +51,7 @@ class Outside:
     @property
     def trust(self) -> ssl.SSLContext:
         """Trusts the authority alone, and checks names."""
-        return ssl.create_default_context(cafile=self.service.root)
+        return ssl.create_default_context(cadata=self.service.laboratory.authority.root())
 
     # --- mail in
 
