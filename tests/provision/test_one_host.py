@@ -4,6 +4,7 @@ import re
 import smtplib
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.provision.lab import network
 from tests.provision.lab.laboratory import STRANGERS, reverse
@@ -117,7 +118,7 @@ def test_a_person_logs_in_with_a_browser(service: Service, new_page) -> None:
     page.get_by_label("E-mail address").fill(ada.address)
     page.get_by_label("Password", exact=True).fill(ada.password)
     page.get_by_role("button", name="Log in", exact=True).click()
-    page.wait_for_function("document.title.includes('Inbox')")
+    expect(page).to_have_title(re.compile("Inbox"))
     assert page.faults == []
 
 
