@@ -131,13 +131,11 @@ class Service:
 
     def two_runs(self) -> tuple[Recap, Recap]:
         """Run site.yml on fresh servers and once more, or wait for what `begin` has begun."""
-        if self._ahead is not None:
-            return self._ahead.result()
-        return self.site(), self.site()
+        return self._run_twice() if self._ahead is None else self._ahead.result()
 
     def begin(self, beside: Executor) -> None:
         """Let the two runs go on while other tests are at work."""
-        self._ahead = beside.submit(self.two_runs)
+        self._ahead = beside.submit(self._run_twice)
 
     def site_interrupted(self, task: str) -> None:
         """Begin site.yml and break it off at a task."""
@@ -184,6 +182,9 @@ class Service:
             self.operate("inbox", "add", address, "--workspace", "tenant", "--name", name.title(), "--reader", address)
             secret = self.operate("app-password", "add", address, "--workspace", "tenant", "--label", "test")["secret"]
             self.accounts.append(Account(address, person["password"], secret))
+
+    def _run_twice(self) -> tuple[Recap, Recap]:
+        return self.site(), self.site()
 
     @property
     def _environment(self) -> dict[str, str]:
