@@ -1,4 +1,4 @@
-"""Ansible's linear strategy over mitogen's connections; here so that ansible.cfg need not know where Python's packages are."""
+"""Ansible's linear strategy over mitogen's connections, under a path without Python's version in it for ansible.cfg."""
 
 import ansible_mitogen.loaders
 import ansible_mitogen.strategy
