@@ -155,13 +155,14 @@ class Outside:
 
 
 async def _scan(address: str, ports: Iterable[int]) -> set[int]:
-    gate = asyncio.Semaphore(200)
+    # A busy server answers late, a closed port never: patience, and many at once.
+    gate = asyncio.Semaphore(400)
     found: set[int] = set()
 
     async def knock(port: int) -> None:
         async with gate:
             try:
-                _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 2)
+                _, writer = await asyncio.wait_for(asyncio.open_connection(address, port), 4)
             except (OSError, TimeoutError):
                 return
             found.add(port)
