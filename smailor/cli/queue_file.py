@@ -35,7 +35,9 @@ def write(file: Path, command: tuple[str, ...] = COMMAND) -> int:
         try:
             with os.fdopen(handle, "wb") as stream:
                 stream.write(text)
-                os.fchown(stream.fileno(), -1, file.parent.stat().st_gid)
+                # A set-group-id directory has done it already; where the process is locked in, it may not.
+                if os.fstat(stream.fileno()).st_gid != (group := file.parent.stat().st_gid):
+                    os.fchown(stream.fileno(), -1, group)
                 os.fchmod(stream.fileno(), 0o640)
             Path(name).replace(file)
         except BaseException:

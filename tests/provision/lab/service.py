@@ -158,9 +158,11 @@ class Service:
         return str(values[name])
 
     def trust(self, machine: Machine) -> None:
-        """Let a server believe the authority's front door, as it believes Let's Encrypt's."""
-        command = "cat >/usr/local/share/ca-certificates/authority.crt && update-ca-certificates"
-        machine.run(command, data=self.laboratory.authority.certificate.read_bytes())
+        """Let a server believe the authority's front door and what it issues, as it believes Let's Encrypt's."""
+        authority = self.laboratory.authority
+        for name, certificate in (("door", authority.certificate.read_text()), ("root", authority.root())):
+            machine.run(f"cat >/usr/local/share/ca-certificates/{name}.crt", data=certificate.encode())
+        machine.run("update-ca-certificates")
 
     def operate(self, *arguments: str) -> Any:
         """An operator's command on the web host; its answer."""
