@@ -1,5 +1,6 @@
 """From a bare Debian to a working service, and what may happen to it later. The tests tell one story: in this order, on one server."""
 
+import json
 import re
 import smtplib
 
@@ -8,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.provision.lab import network
 from tests.provision.lab.laboratory import STRANGERS, reverse
+from tests.provision.lab.machine import Machine
 from tests.provision.lab.outside import STRANGER, Outside
 from tests.provision.lab.playbook import PlaybookError
 from tests.provision.lab.service import Account, Service
@@ -189,6 +191,23 @@ def test_a_restart_changes_nothing(service: Service, family: int) -> None:
         service.host("mx").reboot()
     whole_way(service, family)
     assert Outside(service, family).open_ports("mx", SCANNED) == OPEN
+
+
+@pytest.mark.parametrize("service", ["bookworm"], indirect=True)
+def test_an_upgrade_backs_up_first_and_leaves_everything_at_work(service: Service) -> None:
+    server = service.host("mx")
+    before = backups(server)
+    server.run("touch /var/run/reboot-required")
+    upgraded = service.site(playbook="upgrade.yml")
+    assert "needs a restart for what was upgraded" in upgraded.output
+    assert backups(server) > before
+    whole_way(service, 6)
+
+
+def backups(server: Machine) -> int:
+    """How many snapshots the server's backups have; none where no backup was made yet."""
+    ask = 'set -a; . /etc/smailor-backup/environment; eval "restic $RESTIC_OPTIONS snapshots --json" 2>/dev/null'
+    return len(json.loads(server.output(f"({ask}) || echo '[]'")))
 
 
 @TOLD_ONCE
