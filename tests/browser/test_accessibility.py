@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 from playwright.sync_api import Browser, BrowserContext, Page
 
-from tests.browser.axe import AXE, findings
+from tests.browser.axe import findings
 from tests.browser.site import EMAIL, GUEST, PASSWORD, Site, make_settings, running
 from tests.browser.waiting import until_ready
 from webui import access, create_app
@@ -79,7 +79,6 @@ def log_in(page: Page, site: Site, email: str) -> None:
 def visitor(chromium: Browser, site: Site) -> Iterator[Page]:
     """A browser of nobody."""
     context = chromium.new_context(locale="en")
-    context.add_init_script(path=AXE)
     yield look(context)
     context.close()
 
@@ -88,7 +87,6 @@ def visitor(chromium: Browser, site: Site) -> Iterator[Page]:
 def owner(chromium: Browser, site: Site) -> Iterator[Page]:
     """A browser of somebody who may open everything: owner of a workspace, and operator."""
     context = chromium.new_context(locale="en")
-    context.add_init_script(path=AXE)
     page = look(context)
     log_in(page, site, EMAIL)
     page.wait_for_url(lambda url: not url.endswith("/login"))
@@ -150,7 +148,6 @@ def test_a_page_can_be_used_by_everybody(site: Site, visitor: Page, owner: Page,
 def anew(chromium: Browser) -> Iterator[Page]:
     """A browser of its own for one test."""
     context = chromium.new_context(locale="en")
-    context.add_init_script(path=AXE)
     yield look(context)
     context.close()
 

@@ -16,7 +16,7 @@ from smailor import config
 from smailor.accounts import service as accounts
 from smailor.database import schema
 from smailor.database.engine import Database
-from tests.browser.test_accessibility import AXE, faults
+from tests.browser.test_accessibility import faults
 from tests.fakes.oidc import CLIENT_ID, CLIENT_SECRET, OidcProvider, Person
 from webui import create_app
 
@@ -67,7 +67,6 @@ def site(tmp_path_factory, provider):
 def page(new_context, site):
     """A page of a browser with a security key of its own, whose owner is always recognised."""
     context = new_context(base_url=site)
-    context.add_init_script(path=AXE)
     page = context.new_page()
     page.faults = []
     page.on("pageerror", lambda error: page.faults.append(str(error)))

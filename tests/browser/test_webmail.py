@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.axe import AXE, findings
+from tests.browser.axe import findings
 from tests.browser.waiting import until_ready
 from tests.system.running import Inbox, Service, letter, token
 
@@ -82,6 +82,7 @@ def test_a_designed_message_fills_its_frame(new_context, service: Service) -> No
         "() => { const f = document.querySelector('iframe'), d = f.contentDocument.documentElement;"
         " return f.style.height && Math.abs(d.scrollHeight - f.clientHeight) < 2 }"
     )
+    assert findings(page) == []
     assert page.faults == []
 
 
@@ -91,7 +92,6 @@ def test_every_page_keeps_its_policy_and_fits_its_screen(
     new_context, service: Service, ada: Inbox, size: str, scheme: str
 ) -> None:
     context = new_context(viewport=SIZES[size], color_scheme=scheme)
-    context.add_init_script(path=AXE)
     page = enter(context, service, ada)
     first = page.locator("a[data-row]").first.get_attribute("href")
     for path in (
