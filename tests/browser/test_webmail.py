@@ -93,10 +93,14 @@ def test_every_page_keeps_its_policy_and_fits_its_screen(
 ) -> None:
     context = new_context(viewport=SIZES[size], color_scheme=scheme)
     page = enter(context, service, ada)
-    first = page.locator("a[data-row]").first.get_attribute("href")
+    word = token()
+    designed = letter("Stranger <stranger@stranger.test>", ada.address, word, "<h1>Engines</h1><p>They run.")
+    designed.replace_header("Content-Type", "text/html; charset=utf-8")
+    service.from_outside(designed, sender="stranger@stranger.test", recipient=ada.address)
+    message = page.get_by_role("link", name=re.compile(word)).get_attribute("href")
     for path in (
         "/",
-        first,
+        message,
         f"/mail/{ada.address}/Junk/",
         f"/compose/{ada.address}",
         f"/w/{ada.workspace}/domains/",
