@@ -161,7 +161,7 @@ def list_keys(database: Database, *, workspace: str) -> tuple[ApiKeyView, ...]:
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspace_row(session, workspace)
         query = _with_all().where(ApiKey.workspace_id == place.id).order_by(ApiKey.id.desc()).limit(2 * MAX_KEYS)
         return tuple(_view(row) for row in session.scalars(query))
@@ -195,7 +195,7 @@ def find(database: Database, *, secret: str, now: datetime) -> Caller | None:
         .options(joinedload(ApiKey.user), joinedload(ApiKey.workspace), joinedload(Member.user))
         .where(ApiKey.token_sha256 == digest(secret), _live(now))
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.execute(query).first()
         if found is None:
             return None

@@ -88,7 +88,7 @@ def create_app_password(
 def list_app_passwords(database: Database, *, login: str) -> tuple[AppPasswordView, ...]:
     """Return an inbox's app passwords, oldest first, expired ones included."""
     query = select(AppPassword).where(AppPassword.login == login, AppPassword.web.is_(False)).order_by(AppPassword.id)
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(_view(row) for row in session.scalars(query))
 
 

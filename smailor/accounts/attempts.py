@@ -87,7 +87,7 @@ def wait_seconds(
         kind: what is tried.
         device: a mark of the browser, if it has logged in to this address before; empty: it has not.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         limits = _limits(kind, address, source, device)
         return max((_wait(session, key, most, BUDGETS[kind].window, now) for key, most in limits.items()), default=0)
 
@@ -95,7 +95,7 @@ def wait_seconds(
 def source_wait_seconds(database: Database, *, source: str, now: datetime, kind: Kind) -> int:
     """Return for how many seconds a source may not try anything of a kind, whatever the address; 0: it may."""
     most = BUDGETS[kind].source
-    with database.snapshot() as session:
+    with database.reading() as session:
         key = _digest(f"{kind} source {_site(source)}")
         return 0 if most is None else _wait(session, key, most, BUDGETS[kind].window, now)
 

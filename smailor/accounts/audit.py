@@ -139,7 +139,7 @@ def entries(
         query = query.where(AuditEntry.workspace == workspace)
     if on is not None:
         query = query.where(AuditEntry.object == on)
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(entry_view(row) for row in session.scalars(query))
 
 

@@ -138,7 +138,7 @@ def _fetch(database: Database, wanted: Filter, after: Cursor | None, limit: int)
         place = tuple_(AuditEntry.at, AuditEntry.sequence)
         query = query.where(place < tuple_(after.at, after.sequence))
     query = query.order_by(AuditEntry.at.desc(), AuditEntry.sequence.desc()).limit(limit)
-    with database.snapshot() as session:
+    with database.reading() as session:
         return [entry_view(row) for row in session.scalars(query)]
 
 

@@ -32,7 +32,7 @@ class Verdict:
 
 def head(database: Database) -> Head:
     """Return the end of the chain: to be kept apart from the database, so that a cut end is noticed."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         return head_in(session)
 
 
@@ -84,7 +84,7 @@ def _entries(database: Database) -> Iterator[dict[str, Any]]:
         query = select(*_COLUMNS).order_by(AuditEntry.sequence).limit(BATCH)
         if last is not None:
             query = query.where(AuditEntry.sequence > last)
-        with database.snapshot() as session:
+        with database.reading() as session:
             try:
                 rows = [dict(row._mapping) for row in session.execute(query)]  # noqa: SLF001 - its public name
             except (ValueError, TypeError, DBAPIError) as error:

@@ -19,7 +19,7 @@ from smailor.database.engine import Database
 
 def has_password(database: Database, *, user_id: int) -> bool:
     """Tell whether a person has a password at all; without one somebody else says who they are."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         return bool(session.scalar(select(User.password_hash).where(User.id == user_id)))
 
 
@@ -110,7 +110,7 @@ def change(
     Raises:
         InvalidInput: the password cannot be used.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         owner = user_view(session.get_one(User, user_id))
     password_hash = _hash(desk, owner, password)
     with database.transaction() as session:

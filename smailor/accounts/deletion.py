@@ -91,7 +91,7 @@ def withdraw(database: Database, *, workspace: str, by: By, post: Post, now: dat
 def due(database: Database, *, now: datetime, limit: int = 100) -> tuple[str, ...]:
     """Return the slugs of workspaces whose grace period is over, the longest first."""
     query = select(Workspace.slug).where(Workspace.delete_after <= now).order_by(Workspace.delete_after).limit(limit)
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(session.scalars(query))
 
 

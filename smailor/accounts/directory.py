@@ -53,7 +53,7 @@ def workspaces(
     query = select(Workspace).where(Workspace.slug > after).order_by(Workspace.slug).limit(limit + 1)
     if search.strip():
         query = query.where(or_(_contains(Workspace.slug, search), _contains(Workspace.name, search)))
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.scalars(query).all()
         shown = found[:limit]
         counts = select(Member.workspace_id, func.count()).group_by(Member.workspace_id)
@@ -70,7 +70,7 @@ def people(
     query = select(User).where(User.email > after).order_by(User.email).limit(limit + 1)
     if search.strip():
         query = query.where(or_(_contains(User.email, search), _contains(User.name, search)))
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.scalars(query).all()
         shown = found[:limit]
         rows = tuple(PersonRow(user_view(row), row.created_at) for row in shown)
@@ -79,7 +79,7 @@ def people(
 
 def person(database: Database, *, user_id: int) -> PersonRow:
     """Return one person; raises NotFound."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         user = session.get(User, user_id)
         if user is None:
             raise NotFound("there is no such person")

@@ -96,7 +96,7 @@ def link_in(session: Session, identity: Identity, *, provider: str, user_id: int
 def list_identities(database: Database, *, user_id: int) -> tuple[IdentityView, ...]:
     """Return a person's links, oldest first."""
     query = select(ExternalIdentity).where(ExternalIdentity.user_id == user_id).order_by(ExternalIdentity.id)
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(
             IdentityView(row.id, row.provider, row.email, row.created_at, row.last_used_at)
             for row in session.scalars(query.limit(MAX_IDENTITIES))
@@ -119,7 +119,7 @@ def unlink_in(session: Session, *, user_id: int, identity_id: int) -> tuple[str,
 def address_taken(database: Database, *, email: str) -> bool:
     """Tell whether there is a person with this address; asked only for whoever has shown that it is theirs."""
     query = select(User.id).where(User.email == email, User.email_verified_at.is_not(None))
-    with database.snapshot() as session:
+    with database.reading() as session:
         return session.scalar(query) is not None
 
 

@@ -124,7 +124,7 @@ def find(database: Database, *, session_id: int, now: datetime) -> ActingAs | No
         .order_by(Impersonation.id.desc())
         .limit(1)
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.execute(query).first()
         # Whoever was made an operator meanwhile is out of reach.
         return _view(*found) if found and not found[1].operator else None

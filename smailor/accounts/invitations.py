@@ -164,7 +164,7 @@ def list_open(database: Database, *, workspace: str, now: datetime) -> tuple[Inv
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspace_row(session, workspace)
         query = _waiting(place).where(Invitation.expires_at > now - LIFETIME)
         rows = session.scalars(query.order_by(Invitation.id.desc()).limit(MAX_OPEN))

@@ -49,7 +49,7 @@ def look(database: Database, *, token: str, now: datetime) -> Offer:
     Raises:
         NotFound: there is none of that token, or it was accepted, withdrawn or is over.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         row, place = _by_token(session, token, now)
         return _offer(row, place)
 

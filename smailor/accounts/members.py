@@ -68,7 +68,7 @@ def memberships(database: Database, *, user_id: int) -> tuple[Membership, ...]:
         .where(Member.user_id == user_id)
         .order_by(Workspace.slug, DomainAdmin.domain)
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = _with_domains(session.execute(query))
     return tuple(Membership(workspace_view(member.workspace), Role(member.role), domains) for member, domains in found)
 
@@ -88,7 +88,7 @@ def page_members(
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspace_row(session, workspace)
         query = select(Member).join(Member.user).options(contains_eager(Member.user))
         query = query.where(Member.workspace_id == place.id, User.email > after.lower())
@@ -115,7 +115,7 @@ def member(database: Database, *, workspace: str, member_id: int) -> MemberView:
     Raises:
         NotFound: no such workspace, or it has no such member.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspace_row(session, workspace)
         found = session.scalar(
             select(Member)
@@ -135,7 +135,7 @@ def member_by_email(database: Database, *, workspace: str, email: str) -> Member
         NotFound: no such workspace, or it has no such member.
     """
     address = str(Address.parse(email))
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspace_row(session, workspace)
         query = select(Member).join(Member.user).options(contains_eager(Member.user))
         found = session.scalar(query.where(Member.workspace_id == place.id, User.email == address))
@@ -146,7 +146,7 @@ def member_by_email(database: Database, *, workspace: str, email: str) -> Member
 
 def count_members(database: Database, *, workspace: str) -> int:
     """Return how many members there are; raises NotFound."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspace_row(session, workspace)
         return session.scalar(select(func.count()).where(Member.workspace_id == place.id)) or 0
 
@@ -157,7 +157,7 @@ def list_members(database: Database, *, workspace: str) -> tuple[MemberView, ...
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspace_row(session, workspace)
         query = (
             select(Member, DomainAdmin.domain)

@@ -85,7 +85,7 @@ def look(database: Database, *, purpose: Purpose, token: str, now: datetime) -> 
         NotFound: it was used, has run out, or never was.
     """
     query = select(OneTimeToken, User).join(User, User.id == OneTimeToken.user_id).where(*_live(purpose, token, now))
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.execute(query).first()
         if found is None:
             raise NotFound("this link was used before or has run out")

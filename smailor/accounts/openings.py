@@ -47,7 +47,7 @@ def note(
         Whether it was written now.
     """
     key = {"session_id": session_id, "impersonation_id": impersonation_id, "inbox": inbox}
-    with database.snapshot() as session:
+    with database.reading() as session:
         if session.scalar(select(InboxOpening.session_id).filter_by(**key)) is not None:
             return False
     try:

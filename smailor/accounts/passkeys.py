@@ -75,7 +75,7 @@ def registration_options(
         email: how the device shows whose it is.
         challenge: drawn for this one time.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         there = session.execute(
             select(Passkey.credential_id, Passkey.transports).where(Passkey.user_id == user_id).limit(MAX_PASSKEYS)
         ).all()
@@ -136,7 +136,7 @@ def authentication_options(
     """
     allowed: list[PublicKeyCredentialDescriptor] = []
     if user_id is not None:
-        with database.snapshot() as session:
+        with database.reading() as session:
             query = select(Passkey.credential_id, Passkey.transports).where(Passkey.user_id == user_id)
             rows = session.execute(query.limit(MAX_PASSKEYS)).all()
         allowed = [_descriptor(row.credential_id, row.transports) for row in rows]
@@ -187,7 +187,7 @@ def verify_authentication(
 def list_passkeys(database: Database, *, user_id: int) -> tuple[PasskeyView, ...]:
     """Return a person's passkeys, oldest first."""
     query = select(Passkey).where(Passkey.user_id == user_id).order_by(Passkey.id).limit(MAX_PASSKEYS)
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(
             PasskeyView(row.id, row.label, row.backed_up, row.created_at, row.last_used_at)
             for row in session.scalars(query)

@@ -79,7 +79,7 @@ def look(database: Database, *, purpose: str, token: str, now: datetime) -> Pend
     """Return the live one of this token without using it up, else None; arguments as in `take`."""
     if not 0 < len(token) <= _MAX_TOKEN:
         return None
-    with database.snapshot() as session:
+    with database.reading() as session:
         row = session.scalar(select(PendingLogin).where(*_live(purpose, token, now)))
         return _view(row) if row else None
 

@@ -41,6 +41,6 @@ def factors(database: Database, *, user_id: int) -> Factors:
     query = select(
         totp.label("totp"), passkeys.scalar_subquery().label("passkeys"), codes.scalar_subquery().label("codes")
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         row = session.execute(query).one()
     return Factors(totp=bool(row.totp), passkeys=row.passkeys, recovery_codes=row.codes)

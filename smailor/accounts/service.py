@@ -69,7 +69,7 @@ def create_user(
 
 def list_users(database: Database) -> tuple[UserView, ...]:
     """Return all people, by address."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(user_view(user) for user in session.scalars(select(User).order_by(User.email)))
 
 
@@ -108,7 +108,7 @@ def verify_password(database: Database, *, email: str, password: str) -> UserVie
         address = str(Address.parse(email))
     except InvalidInput:
         address = ""
-    with database.snapshot() as session:
+    with database.reading() as session:
         user = session.scalar(select(User).where(User.email == address))
         # Whoever has no password of their own logs in by a provider or a passkey only.
         password_hash = (user.password_hash if user else "") or _decoy_hash()

@@ -111,7 +111,7 @@ def find(database: Database, *, token: str, now: datetime) -> SessionView | None
         .join(User, User.id == WebSession.user_id)
         .where(WebSession.token_sha256 == passwords.digest_secret(token), WebSession.expires_at > now)
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.execute(query).first()
         view = _view(*found) if found else None
     return view if view and session_rules.alive(view.times, now) else None
@@ -176,7 +176,7 @@ def list_sessions(database: Database, *, user_id: int, now: datetime) -> tuple[S
         .order_by(WebSession.last_used_at.desc(), WebSession.id.desc())
         .limit(MAX_LISTED)
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         views = [_view(*found) for found in session.execute(query)]
     return tuple(view for view in views if session_rules.alive(view.times, now))
 

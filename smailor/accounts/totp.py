@@ -144,7 +144,7 @@ def check(database: Database, sealer: Sealer, *, user_id: int, code: str, now: d
 def view(database: Database, *, user_id: int) -> TotpView | None:
     """Return a person's app, None if there is none."""
     query = select(TotpDevice.created_at).where(TotpDevice.user_id == user_id, TotpDevice.confirmed_at.is_not(None))
-    with database.snapshot() as session:
+    with database.reading() as session:
         created_at = session.scalar(query)
     return TotpView(created_at) if created_at else None
 

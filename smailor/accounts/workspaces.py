@@ -195,7 +195,7 @@ def set_plan(
 
 def list_workspaces(database: Database) -> tuple[WorkspaceView, ...]:
     """Return all workspaces, by slug."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(workspace_view(entry) for entry in session.scalars(select(Workspace).order_by(Workspace.slug)))
 
 
@@ -205,7 +205,7 @@ def workspace(database: Database, *, slug: str) -> WorkspaceView:
     Raises:
         NotFound: there is none of that name.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         return workspace_in(session, slug)
 
 

@@ -138,7 +138,7 @@ def _due(database: Database, now: datetime) -> list[tuple[date, str]]:
         .where(DmarcCount.day < over, DmarcCount.day >= oldest, ~closed.exists())
         .order_by(DmarcCount.day, DmarcCount.policy_domain)
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         return [(day, domain) for day, domain in session.execute(query)]
 
 
@@ -148,7 +148,7 @@ def _load(database: Database, day: date, policy_domain: str) -> Report:
         .where(DmarcCount.day == day, DmarcCount.policy_domain == policy_domain)
         .order_by(DmarcCount.seen_at.desc(), DmarcCount.id.desc())
     )
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.execute(query).all()
     # Of several policies on one day the last one is shown (section 3.1).
     policy = parse_record(found[0].policy.encode("ascii", "replace"))

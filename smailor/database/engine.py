@@ -5,17 +5,25 @@ the write lock at BEGIN (BEGIN IMMEDIATE), because a transaction that reads firs
 half-way with "database is locked".
 """
 
+import functools
+import math
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy import Connection, Dialect, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DataError, DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from smailor.database.connecting import BUSY_TIMEOUT_SECONDS, CONNECT_TIMEOUT_SECONDS, POSTGRESQL_OPTIONS
 from smailor.errors import InvalidInput, TemporaryFailure
+
+PING_AFTER_SECONDS = 1.0
+READS = ("SELECT", "WITH", "BEGIN")
+"""How the statements of a reading block begin."""
 
 
 class Database:
@@ -31,17 +39,26 @@ class Database:
         if parsed.get_backend_name() == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
             options: dict[str, Any] = {
-                "pool_pre_ping": True,
                 "connect_args": {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "options": POSTGRESQL_OPTIONS},
             }
+            # Under READ COMMITTED every query sees what is committed by then, in a transaction or not: reading needs no
+            # BEGIN and no ROLLBACK, which take as long as a query.
+            reading: dict[str, Any] = {"isolation_level": "AUTOCOMMIT"}
         else:
             # isolation_level None: the driver begins nothing by itself, the event below does.
             options = {"connect_args": {"timeout": BUSY_TIMEOUT_SECONDS, "isolation_level": None}}
+            reading = {}
         self.url = url
         self.engine: Engine = create_engine(parsed, pool_size=pool_size, max_overflow=pool_size, **options)
         if self.dialect == "sqlite":
             event.listen(self.engine, "connect", _set_pragmas)
             event.listen(self.engine, "begin", _begin)
+        else:
+            event.listen(self.engine, "checkin", _note_use)
+            event.listen(self.engine, "checkout", functools.partial(_ping, self.engine.dialect))
+        event.listen(self.engine, "before_cursor_execute", _refuse_writing)
+        self._reading = self.engine.execution_options(reading=True, **reading)
+        self._writing = self.engine.execution_options(immediate=True)
 
     @property
     def dialect(self) -> str:
@@ -55,22 +72,24 @@ class Database:
         Raises:
             TemporaryFailure: the database does not answer or is locked for too long.
         """
-        with self._session(immediate=True) as session, session.begin():
+        with _session(self._writing) as session, session.begin():
             yield session
 
     @contextmanager
-    def snapshot(self) -> Iterator[Session]:
-        """Run the block on one consistent state of the database without the write lock; nothing is kept.
+    def reading(self) -> Iterator[Session]:
+        """Run the block without the write lock; what would write is refused.
+
+        On SQLite the block sees one state of the database, on PostgreSQL each query sees what is committed by then.
 
         Raises:
             TemporaryFailure: the database does not answer.
         """
-        with self._session(immediate=False) as session:
+        with _session(self._reading) as session:
             yield session
 
     def rows(self, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """Return the rows that a query finds; see `smailor.database.reader.Rows`."""
-        with self.snapshot() as session:
+        with self.reading() as session:
             return [tuple(row) for row in session.execute(text(query), values)]
 
     @contextmanager
@@ -80,14 +99,8 @@ class Database:
         Raises:
             TemporaryFailure: the database does not answer.
         """
-        with _translated(), self.engine.execution_options(immediate=True).begin() as connection:
+        with _translated(), self._writing.begin() as connection:
             yield connection
-
-    @contextmanager
-    def _session(self, *, immediate: bool) -> Iterator[Session]:
-        engine = self.engine.execution_options(immediate=immediate)
-        with _translated(), Session(engine, expire_on_commit=False) as session:
-            yield session
 
     def check(self) -> None:
         """Ask the database something trivial.
@@ -95,12 +108,18 @@ class Database:
         Raises:
             TemporaryFailure: it does not answer.
         """
-        with self.snapshot() as session:
+        with self.reading() as session:
             session.execute(text("SELECT 1"))
 
     def dispose(self) -> None:
         """Close all connections, such as before a fork."""
         self.engine.dispose()
+
+
+@contextmanager
+def _session(engine: Engine) -> Iterator[Session]:
+    with _translated(), Session(engine, expire_on_commit=False) as session:
+        yield session
 
 
 @contextmanager
@@ -130,6 +149,32 @@ def _set_pragmas(connection: sqlite3.Connection, record: object) -> None:
 def _begin(connection: Connection) -> None:
     immediate = connection.get_execution_options().get("immediate", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _refuse_writing(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
+    """Keep a block that reads from writing, which would stay on PostgreSQL, where nothing is rolled back."""
+    del cursor, rest
+    if connection.get_execution_options().get("reading") and not statement.startswith(READS):
+        raise TypeError(f"a reading block may not {statement.split(maxsplit=1)[0]}: use transaction()")
+
+
+def _note_use(connection: object, record: ConnectionPoolEntry) -> None:
+    del connection
+    record.info["used"] = time.monotonic()
+
+
+def _ping(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, proxy: object) -> None:
+    """Ask a connection that nobody used for a while whether it is still there; the pool replaces it where it is not.
+
+    SQLAlchemy's own pool_pre_ping asks each time, which costs a page with ten queries as much as several more.
+    """
+    del proxy
+    if time.monotonic() - record.info.get("used", math.inf) < PING_AFTER_SECONDS:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _first_line(error: DBAPIError) -> str:

@@ -90,7 +90,7 @@ def list_domains(database: Database, *, workspace: str | None = None) -> tuple[D
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         return list_domains_in(session, workspace)
 
 
@@ -117,7 +117,7 @@ def verified_ids(names: Collection[str]) -> Select[int]:
 def count_domains(database: Database, *, among: Sequence[int]) -> dict[int, int]:
     """Return how many domains these workspaces have, by their numbers; one that has none is left out."""
     query = select(Domain.workspace_id, func.count()).where(Domain.workspace_id.in_(among))
-    with database.snapshot() as session:
+    with database.reading() as session:
         return {row[0]: row[1] for row in session.execute(query.group_by(Domain.workspace_id))}
 
 
@@ -127,7 +127,7 @@ def get_domain(database: Database, *, workspace: str, name: str) -> DomainView:
     Raises:
         NotFound: the workspace has no such domain.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         return domain_in(session, workspace, name)
 
 
@@ -142,7 +142,7 @@ def wanted_records(database: Database, *, workspace: str, name: str, service: Se
     Raises:
         NotFound: the workspace has no such domain.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         domain = _domain(session, workspace, name)
         keys = [PublishedKey(key.selector, key.public_key, Algorithm(key.algorithm)) for key in domain.dkim_keys]
         return _wanted_records(domain.name, domain.verification_token, keys, service)

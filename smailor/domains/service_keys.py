@@ -35,7 +35,7 @@ def service_key(database: Database, *, domain: str, sealer: Sealer, now: datetim
     found = signing_key(database, domain=name, sealer=sealer)
     if found is not None:
         return found
-    with database.snapshot() as session:
+    with database.reading() as session:
         row = _newest(session, name)
     if row is None:
         row = _make(database, name, sealer, now)
@@ -60,7 +60,7 @@ def service_records(
     """
     service_key(database, domain=domain, sealer=sealer, now=now)
     name = DomainName.parse(domain).name
-    with database.snapshot() as session:
+    with database.reading() as session:
         row = _newest(session, name)
     spf = f"v=spf1 include:{service_names.spf_include} -all" if service_names.spf_include else "v=spf1 mx -all"
     records = [
@@ -104,7 +104,7 @@ def _make(database: Database, domain: str, sealer: Sealer, now: datetime) -> Ser
             session.add(row)
             session.flush()
     except IntegrityError:
-        with database.snapshot() as session:
+        with database.reading() as session:
             known = _newest(session, domain)
         if known is None:
             raise

@@ -60,7 +60,7 @@ def set_transport(
 
 def list_transports(database: Database) -> tuple[TransportView, ...]:
     """Return all transports, by destination."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         rows = session.scalars(select(Transport).order_by(Transport.destination))
         return tuple(TransportView(row.destination, row.transport) for row in rows)
 

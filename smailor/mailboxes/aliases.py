@@ -90,7 +90,7 @@ def list_aliases(
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         known = domains.list_domains_in(session, workspace) if among is None else among
         ids = [domain.id for domain in known]
         rows = session.scalars(select(Alias).where(Alias.domain_id.in_(ids)).order_by(Alias.source, Alias.target))

@@ -20,7 +20,7 @@ def live_inboxes(database: Database, *, workspace: str) -> list[str]:
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         return _live_in(session, domains.list_domains_in(session, workspace))
 
 

@@ -26,7 +26,7 @@ def is_forwarded_outside(database: Database, *, recipient: str) -> bool:
     Raises:
         TemporaryFailure: the database does not answer.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         ends = _ends(session, recipient.lower())
         names = {address.rpartition("@")[2] for address in ends}
         if not names:

@@ -136,7 +136,7 @@ def list_rights(database: Database, *, workspace: str, login: str | None = None)
         InvalidInput: login is no address.
         NotFound: no such workspace, or the workspace has no such inbox.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         if login is None:
             ids = [domain.id for domain in domains.list_domains_in(session, workspace)]
             among: ColumnElement[bool] = SenderRight.home_id.in_(ids)
@@ -148,7 +148,7 @@ def list_rights(database: Database, *, workspace: str, login: str | None = None)
 
 def rights_of(database: Database, *, inbox: InboxView) -> tuple[SenderRightView, ...]:
     """Return the rights that were given to an inbox, which the caller has found in its workspace, by sender."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         rows = session.scalars(select(SenderRight).where(SenderRight.inbox_id == inbox.id).order_by(SenderRight.sender))
         return tuple(_view(row) for row in rows)
 
@@ -171,7 +171,7 @@ def senders(database: Database, *, login: str) -> tuple[Sender, ...]:
     """Return the addresses that an account may send as, its own first: of a whole domain those that there are."""
     may = text("SELECT DISTINCT sender FROM mta_senders WHERE login = :login AND sender NOT LIKE '@%'")
     comes = text("SELECT source FROM mta_aliases WHERE destination = :login")
-    with database.snapshot() as session:
+    with database.reading() as session:
         addresses = session.scalars(may, {"login": login}).all()
         own = set(session.scalars(comes, {"login": login}))
         rows = session.execute(select(Inbox.address, Inbox.name, Inbox.domain_id).where(Inbox.address.in_(addresses)))

@@ -111,7 +111,7 @@ def list_inboxes(
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         known = domains.list_domains_in(session, workspace) if among is None else among
         by_id = {domain.id: domain for domain in known}
         rows = session.scalars(select(Inbox).where(Inbox.domain_id.in_(by_id)).order_by(Inbox.address))
@@ -131,7 +131,7 @@ def addresses_in(session: Session, among: Collection[str]) -> tuple[str, ...]:
 
 def inboxes_of(database: Database, *, user_id: int) -> tuple[InboxView, ...]:
     """Return the inboxes that a person may open, by address; those of unverified domains are not among them."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         return _readable(session, user_id, None)
 
 
@@ -141,7 +141,7 @@ def inbox_for_reader(database: Database, *, user_id: int, address: str) -> Inbox
     Raises:
         NotFound: there is no such inbox, or it is not theirs to open.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = _readable(session, user_id, address)
     if not found:
         raise NotFound(f"there is no inbox {address}")
@@ -185,7 +185,7 @@ def readers_of(database: Database, *, workspace: str, address: str) -> tuple[acc
     Raises:
         NotFound: the workspace has no such inbox.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         inbox, _ = inbox_in(session, workspace, address)
         ids = session.scalars(select(InboxReader.user_id).where(InboxReader.inbox_id == inbox.id)).all()
         return accounts.users_in(session, ids)
@@ -197,7 +197,7 @@ def inbox(database: Database, *, workspace: str, address: str) -> InboxView:
     Raises:
         NotFound: the workspace has no such inbox.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         found, domain = inbox_in(session, workspace, address)
         return _view(found, domain)
 
@@ -229,7 +229,7 @@ def delete_inbox(
 def sender_addresses(database: Database, *, login: str) -> tuple[str, ...]:
     """Return the addresses that an account may send as, its own first; `@domain` stands for any of a domain."""
     query = text("SELECT DISTINCT sender FROM mta_senders WHERE login = :login")
-    with database.snapshot() as session:
+    with database.reading() as session:
         senders = session.scalars(query, {"login": login}).all()
     return tuple(sorted(senders, key=lambda sender: (sender != login, sender)))
 

@@ -57,7 +57,7 @@ def show_limits(database: Database, *, subject: Subject, plans: Plans, now: date
         NotFound: there is no such account, verified domain or workspace.
     """
     key = str(subject)
-    with database.snapshot() as session:
+    with database.reading() as session:
         home = subjects.home_in(session, subject)
         used = used_in(session, [key], now)
         if subject.scope is Scope.ACCOUNT:

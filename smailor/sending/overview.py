@@ -72,7 +72,7 @@ def overview(
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         plan, known = subjects.plan_and_domains_in(session, workspace)
         names = [name for name in known if sees(name)]
         whole, *domains = Subject(Scope.WORKSPACE, workspace), *(Subject(Scope.DOMAIN, name) for name in names)

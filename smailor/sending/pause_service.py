@@ -92,14 +92,14 @@ def confirm(database: Database, *, account: str, actor: Actor, now: datetime) ->
 
 def pause_of(database: Database, *, account: str) -> PauseView | None:
     """Return why an account is paused; None: it is not."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         row = _open(session, account)
         return _view(row) if row is not None else None
 
 
 def list_pauses(database: Database) -> tuple[PauseView, ...]:
     """Return the accounts that are paused, oldest first."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         rows = session.scalars(
             select(AccountPause).where(AccountPause.confirmed_at.is_(None)).order_by(AccountPause.since)
         )

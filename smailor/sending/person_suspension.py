@@ -97,7 +97,7 @@ def lift_login(database: Database, *, user: UserView, actor: Actor, now: datetim
 def suspensions_among(database: Database, *, subjects: Collection[Subject]) -> dict[Subject, Suspension]:
     """Return the suspensions in force of these subjects themselves, the newest of each."""
     query = select(Row).where(Row.lifted_at.is_(None), Row.subject.in_([subject.name for subject in subjects]))
-    with database.snapshot() as session:
+    with database.reading() as session:
         views = [suspension_service.view(row) for row in session.scalars(query.order_by(Row.since, Row.id))]
     wanted = set(subjects)
     return {view.subject: view for view in views if view.subject in wanted}

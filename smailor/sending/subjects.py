@@ -83,5 +83,5 @@ def login_masks(database: Database, subject: Subject) -> tuple[str, ...]:
         return (subject.name,)
     if subject.scope is Scope.DOMAIN:
         return (f"*@{subject.name}",)
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(f"*@{domain}" for domain in domains_in(session, subject.name))

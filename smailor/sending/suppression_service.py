@@ -111,7 +111,7 @@ def remove(database: Database, *, workspace: str, address: str, actor: Actor, no
 
 def list_suppressed(database: Database, *, workspace: str, search: str = "") -> tuple[Suppressed, ...]:
     """Return a workspace's list, by address; arguments and errors as in `page_suppressed`."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = workspaces.workspace_in(session, workspace)
         return tuple(_view(row) for row in session.scalars(_listed(place.id, search)))
 
@@ -129,7 +129,7 @@ def page_suppressed(database: Database, *, workspace: str, search: str = "", aft
     Raises:
         NotFound: no such workspace.
     """
-    with database.snapshot() as session:
+    with database.reading() as session:
         place = session.execute(_LENGTH, {"workspace": workspace}).one_or_none()
         if place is None:
             raise NotFound(f"there is no workspace {workspace}")

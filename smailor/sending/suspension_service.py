@@ -104,7 +104,7 @@ def lift(database: Database, *, subject: Subject, reason: str, actor: Actor, now
 
 def list_suspensions(database: Database, *, workspace: str | None = None) -> tuple[Suspension, ...]:
     """Return the suspensions in force, of everybody or of one workspace with its domains and accounts."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         if workspace is None:
             return _all(session)
         return suspensions_in(session, workspace=workspace, domains=subjects.domains_in(session, workspace))
@@ -123,7 +123,7 @@ def suspensions_in(session: Session, *, workspace: str, domains: Collection[str]
 
 def suspensions_of(database: Database, *, address: str) -> tuple[Suspension, ...]:
     """Return the suspensions in force of an address: its own, its domain's and its workspace's."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         return tuple(_about(session, address)[1])
 
 
@@ -158,7 +158,7 @@ def standing(database: Database, *, email: str, workspaces: Sequence[str]) -> St
         workspaces: the slugs of those that they belong to.
     """
     subjects = {slug: Subject(Scope.WORKSPACE, slug) for slug in workspaces}
-    with database.snapshot() as session:
+    with database.reading() as session:
         own, found = _about(session, email, subjects.values())
     places: dict[str, Suspension] = {}
     for slug, subject in subjects.items():
@@ -173,7 +173,7 @@ def standing(database: Database, *, email: str, workspaces: Sequence[str]) -> St
 
 def workspace_suspended(database: Database, *, workspace: str, part: Part) -> Suspension | None:
     """Return what keeps a whole workspace from something."""
-    with database.snapshot() as session:
+    with database.reading() as session:
         return suspension.in_the_way(_open(session, {Subject(Scope.WORKSPACE, workspace)}), part)
 
 

@@ -83,7 +83,7 @@ def show_warmup(database: Database, *, domain: str, schedule: Schedule, now: dat
         NotFound: there is no such verified domain.
     """
     domain = DomainName.parse(domain).name
-    with database.snapshot() as session:
+    with database.reading() as session:
         subjects.home_in(session, Subject(Scope.DOMAIN, domain))
         used = used_in(session, [f"domain:{domain}"], now)
         return warmups_in(session, [domain], schedule=schedule, used=used)[0]
@@ -210,7 +210,7 @@ def run_steps(database: Database, *, schedule: Schedule, thresholds: Thresholds,
         now: the present moment.
     """
     run = Run()
-    with database.snapshot() as session:
+    with database.reading() as session:
         domains = session.scalars(_VERIFIED).all()
     # Each transaction makes all daemons read their terms anew, so it is for many domains.
     for start in range(0, len(domains), DOMAINS_A_TRANSACTION):

@@ -81,7 +81,7 @@ def _hours(database: Database, today: int, now: datetime) -> dict[str, int]:
         SendingCounts.day == today, SendingCounts.key.startswith(_PREFIX, autoescape=True)
     )
     found = {}
-    with database.snapshot() as session:
+    with database.reading() as session:
         for key, counts in session.execute(query):
             tally = Tally(bytes(counts))
             tally.advance(slot)

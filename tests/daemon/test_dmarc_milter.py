@@ -324,7 +324,7 @@ def test_a_worker_that_leaves_writes_down_what_it_has_noted(lone):
     for _ in range(3):
         assert send(lone).accepted
     lone.stop()
-    with lone.database.snapshot() as session:
+    with lone.database.reading() as session:
         assert session.execute(text("SELECT policy_domain, count FROM dmarc_counts")).all() == [("good.example", 3)]
 
 

@@ -57,7 +57,7 @@ def test_secrets_are_kept_as_digests_only(house):
     new = app_passwords.create_app_password(
         house.database, login=ada.email, label="phone", expires_at=None, now=house.now
     )
-    with house.database.snapshot() as session:
+    with house.database.reading() as session:
         kept = [
             *session.scalars(text("SELECT token_sha256 FROM web_sessions")),
             *session.scalars(text("SELECT token_sha256 FROM app_passwords")),

@@ -96,7 +96,7 @@ def test_what_cannot_be_read_any_more_is_named(database, now, column):
 def test_a_hash_computed_anew_is_noticed_at_the_next_entry(database, now):
     write(database, now)
     unlock(database)
-    with database.snapshot() as session:
+    with database.reading() as session:
         row = session.get(AuditEntry, 3)
         values = {name: getattr(row, name) for name in COLUMNS}
     forged = audit_verify.entry_hash({**values, "actor": "eve@x.test"}, Head(2, values["previous_hash"]))

@@ -67,7 +67,7 @@ def counts_in(message):
 def test_equal_messages_share_a_row(database, now):
     record(database, {counted(): 3, counted(ip="192.0.2.8"): 1}, now=now)
     record(database, {counted(): 4}, now=now)
-    with database.snapshot() as session:
+    with database.reading() as session:
         found = session.execute(select(DmarcCount.count).order_by(DmarcCount.count)).scalars().all()
     assert found == [1, 7]
 
@@ -75,7 +75,7 @@ def test_equal_messages_share_a_row(database, now):
 def test_equal_messages_share_a_row_though_the_policys_text_has_changed(database, now):
     newer = POLICY.replace("reject", "quarantine")
     assert record(database, {counted(): 3, counted(policy=newer): 1}, now=now) == 0
-    with database.snapshot() as session:
+    with database.reading() as session:
         assert session.execute(select(DmarcCount.count, DmarcCount.policy)).all() == [(4, newer)]
 
 
@@ -83,7 +83,7 @@ def test_more_rows_than_one_statement_takes(database, now):
     many = {counted(ip=f"10.0.{number >> 8}.{number & 255}"): 1 for number in range(1300)}
     record(database, many, now=now)
     record(database, many, now=now)
-    with database.snapshot() as session:
+    with database.reading() as session:
         assert session.execute(select(DmarcCount.count)).scalars().all() == [2] * 1300
 
 
@@ -92,7 +92,7 @@ def test_a_policy_has_no_more_rows_than_there_is_room_for(database, now, monkeyp
     monkeypatch.setattr(record_service, "MAX_ROWS_OF_POLICY", 3)
     assert record(database, {counted(selector=f"s{number}"): 1 for number in range(5)}, now=now) == 2
     assert record(database, {counted(selector="s9"): 7, counted(policy_domain="other.test"): 1}, now=now) == 7
-    with database.snapshot() as session:
+    with database.reading() as session:
         known = session.execute(select(DmarcCount.facts).where(DmarcCount.policy_domain == "example.org")).scalars()
         selectors = [facts["dkim"][0]["selector"] for facts in known]
     assert len(selectors) == 3
@@ -108,7 +108,7 @@ def test_a_day_has_no_more_rows_than_there_is_room_for(database, now, monkeypatc
 def test_old_days_go(database, now):
     record(database, {counted(): 1, counted(day=DAY - timedelta(days=8)): 1}, now=now)
     assert prune(database, now=now) == 1
-    with database.snapshot() as session:
+    with database.reading() as session:
         assert session.scalars(select(DmarcCount.day)).all() == [DAY]
 
 
@@ -210,6 +210,6 @@ def test_two_runs_beside_each_other_send_nothing_twice(database, now):
 def test_what_became_of_it_is_kept(database, now, delivery):
     record(database, {counted(): 1}, now=now)
     send(database, now, Post(delivery))
-    with database.snapshot() as session:
+    with database.reading() as session:
         outcomes = session.execute(select(DmarcReport.recipient, DmarcReport.outcome)).all()
     assert set(outcomes) == {("dmarc@example.org", delivery.value), ("", "closed")}

@@ -55,7 +55,7 @@ def test_the_private_key_is_sealed_and_opens_with_a_rotated_key(house):
     key = signing_key(house.database, domain="acme.test", sealer=house.sealer)
     assert key is not None
     assert "PRIVATE KEY" in key.private_key_pem
-    with house.database.snapshot() as session:
+    with house.database.reading() as session:
         sealed = session.scalar(text("SELECT private_key_sealed FROM dkim_keys"))
     assert "PRIVATE KEY" not in sealed
     with pytest.raises(TemporaryFailure, match="sealing_keys"):

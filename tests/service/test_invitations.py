@@ -80,7 +80,7 @@ def test_a_token_works_once_also_for_two_who_have_it_at_the_same_moment(acme, po
 def test_the_database_and_the_audit_trail_know_no_token(acme, post):
     invite(acme, post)
     secret = token(acme)
-    with acme.database.snapshot() as session:
+    with acme.database.reading() as session:
         rows = [session.execute(text(f"SELECT * FROM {table}")).all() for table in ("invitations", "notices")]  # noqa: S608
     assert secret not in str(rows)
     assert secret not in str(audit.entries(acme.database))

@@ -48,14 +48,14 @@ def test_addresses_are_those_of_verified_domains(acme):
     acme.inbox("acme", "new@new.test")
     for workspace, address in (("acme", "bob@acme.test"), ("acme", "ada@acme.test"), ("other", "x@third.test")):
         acme.inbox(workspace, address)
-    with acme.database.snapshot() as session:
+    with acme.database.reading() as session:
         assert service.addresses_in(session, ["acme.test", "new.test", "nowhere.test"]) == (
             "ada@acme.test",
             "bob@acme.test",
         )
         assert service.addresses_in(session, []) == ()
     acme.verify("acme", "new.test")
-    with acme.database.snapshot() as session:
+    with acme.database.reading() as session:
         assert service.addresses_in(session, ["new.test", "third.test"]) == ("new@new.test", "x@third.test")
 
 

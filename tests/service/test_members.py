@@ -82,7 +82,7 @@ class Firm:
         )
 
     def letters(self):
-        with self.house.database.snapshot() as session:
+        with self.house.database.reading() as session:
             return sorted(session.scalars(text("SELECT recipient FROM notices")))
 
     def trail(self):
@@ -173,7 +173,7 @@ def test_the_last_owner_does_not_vanish_with_their_person(firm):
     firm.join("mia", "admin")
     with pytest.raises(IntegrityError, match="last owner"), firm.house.database.transaction() as session:
         session.execute(delete(User).where(User.id == olga.user.id))
-    with firm.house.database.snapshot() as session:
+    with firm.house.database.reading() as session:
         assert member_changes.owned_alone_in(session, olga.user.id) == ["acme"]
     firm.join("otto", "owner")
     with firm.house.database.transaction() as session:

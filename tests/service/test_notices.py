@@ -57,7 +57,7 @@ def test_no_letter_goes_out_about_what_was_rolled_back(house):
 
 def test_the_database_does_not_know_what_it_says(house):
     post(house, message=b"a-secret-link")
-    with house.database.snapshot() as session:
+    with house.database.reading() as session:
         row = session.execute(text("SELECT * FROM notices")).one()
     assert not any("secret" in str(value) for value in row)
 

@@ -80,7 +80,7 @@ def test_domains_that_are_in_use_are_past_their_warm_up_after_the_upgrade(databa
                 {"id": number, "name": f"d{number}.test", "verified": verified, "at": moment},
             )
     schema.upgrade(database)
-    with database.snapshot() as session:
+    with database.reading() as session:
         rows = session.execute(text("SELECT domain, state, paused FROM warmups")).all()
         assert [(domain, state, bool(paused)) for domain, state, paused in rows] == [("d1.test", "graduated", False)]
         assert session.execute(text("SELECT plan FROM workspaces")).all() == [("standard",)]

@@ -43,7 +43,7 @@ def alias(house, source, target):
 
 def postfix_finds(house, *keys):
     """What a Postfix map answers: the first key that has rows decides."""
-    with house.database.snapshot() as session:
+    with house.database.reading() as session:
         for key in keys:
             query = text("SELECT login FROM mta_senders WHERE sender = :key")
             if found := set(session.scalars(query, {"key": key})):

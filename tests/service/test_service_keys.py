@@ -26,7 +26,7 @@ def test_the_key_is_made_when_first_asked_for_and_stays(house):
     assert first == later
     assert first.domain == "smailor.test"
     assert first.private_key_pem.startswith("-----BEGIN PRIVATE KEY-----")
-    with house.database.snapshot() as session:
+    with house.database.reading() as session:
         (row,) = session.scalars(select(ServiceKey))
     assert "PRIVATE" not in row.private_key_sealed
 

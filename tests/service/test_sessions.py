@@ -38,7 +38,7 @@ def test_other_tokens_open_nothing(house, ada, token):
 
 def test_the_database_does_not_know_tokens(house, ada):
     token = start(house, ada)
-    with house.database.snapshot() as session:
+    with house.database.reading() as session:
         row = session.execute(text("SELECT * FROM web_sessions")).one()
     assert token not in {str(value) for value in row}
 
@@ -155,6 +155,6 @@ def test_the_list_has_live_sessions_last_used_first(house, ada):
 def test_a_log_in_and_its_end_are_in_the_audit_trail(house, ada):
     view = find(house, start(house, ada, source="192.0.2.7", device="Firefox on Linux"))
     sessions.revoke(house.database, user_id=ada.id, session_id=view.id, source="198.51.100.9", now=house.now)
-    with house.database.snapshot() as session:
+    with house.database.reading() as session:
         rows = session.execute(text("SELECT action, source FROM audit_entries ORDER BY sequence DESC LIMIT 2")).all()
     assert [tuple(row) for row in rows] == [("session.revoke", "198.51.100.9"), ("session.start", "192.0.2.7")]

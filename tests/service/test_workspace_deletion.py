@@ -58,7 +58,7 @@ def test_nothing_goes_in_the_grace_period_and_all_of_it_at_its_end(acme, post):
     assert (done.deleted, done.inboxes, asked) == (1, [OWNER], [OWNER])
     with pytest.raises(NotFound):
         workspaces.workspace(acme.database, slug="acme")
-    with acme.database.snapshot() as session:
+    with acme.database.reading() as session:
         for table in ("workspaces", "members", "domains", "inboxes", "inbox_readers", "app_passwords", "dkim_keys"):
             assert session.scalar(select(func.count()).select_from(tables(table))) == 0, table
         assert session.scalar(text("SELECT count(*) FROM users")) == 1, "people stay"

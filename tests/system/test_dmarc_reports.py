@@ -47,7 +47,7 @@ def a_day_passes(service: Service, domain: str, messages: int) -> None:
     store = database(service)
 
     def counted() -> bool:
-        with store.snapshot() as session:
+        with store.reading() as session:
             query = text("SELECT coalesce(sum(count), 0) FROM dmarc_counts WHERE policy_domain = :domain")
             return session.execute(query, {"domain": domain}).scalar_one() == messages
 

@@ -50,7 +50,7 @@ def circumstances(actor: Actor) -> Circumstances:
 
 def person(user_id: int) -> UserView:
     """Return the person of a factor that has just been shown; raises NotFound if they have gone meanwhile."""
-    with context().database.snapshot() as session:
+    with context().database.reading() as session:
         found = accounts.users_in(session, [user_id])
     if not found:
         raise NotFound("there is no such person")

@@ -37,7 +37,7 @@ def in_the_way_of(acme, address, part):
 
 
 def rows(acme, query, **values):
-    with acme.database.snapshot() as session:
+    with acme.database.reading() as session:
         return [tuple(row) for row in session.execute(text(query), values)]
 
 

@@ -97,7 +97,7 @@ def test_a_cookie_is_no_key(acme, browser):
 
 def test_the_database_knows_no_secret(acme):
     new = make(acme)
-    with acme.database.snapshot() as session:
+    with acme.database.reading() as session:
         row = session.execute(api_keys.select(api_keys.ApiKey)).scalar_one()
         assert new.secret not in {str(value) for value in vars(row).values()}
     assert new.secret.startswith("smk_")

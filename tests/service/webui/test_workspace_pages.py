@@ -154,7 +154,7 @@ def test_a_link_that_is_over_looks_like_one_that_never_was(app, browser, strange
     browser.log_in(OWNER)
     invite(browser)
     path = link(letters_of, GUEST)
-    with acme.database.snapshot() as session:
+    with acme.database.reading() as session:
         invitation = session.scalar(text("SELECT id FROM invitations"))
     if how == "withdrawn":
         browser.post(f"/w/acme/invitations/{invitation}/withdraw", page="/w/acme/members/")
@@ -179,7 +179,7 @@ def test_letters_to_one_address_are_bounded(browser, acme, letters_of):
     browser.log_in(OWNER)
     for _ in range(3):
         invite(browser)
-        with acme.database.snapshot() as session:
+        with acme.database.reading() as session:
             newest = session.scalar(text("SELECT max(id) FROM invitations"))
         browser.post(f"/w/acme/invitations/{newest}/withdraw", page="/w/acme/members/")
     assert invite(browser).status_code == 422

@@ -219,7 +219,7 @@ class World:
         """All rows of all tables that a refused request must not touch."""
         if self.house.database.dialect == "sqlite":
             return self._dump_sqlite()
-        with self.house.database.snapshot() as session:
+        with self.house.database.reading() as session:
             tables = [name for name in inspect(session.connection()).get_table_names() if name not in UNTOLD]
             query = "SELECT * FROM {}"
             return {name: sorted(map(str, session.execute(text(query.format(name))))) for name in tables}
