@@ -21,6 +21,8 @@ from webui.texts import language
 from webui.workspace.creating import may_create
 
 HUES = 8
+SEEN = 4096
+"""How many names and addresses are remembered with what was made of them: lists show the same ones again and again."""
 
 
 def init_app(app: Flask) -> None:
@@ -124,11 +126,13 @@ def initials(name: str) -> str:
     return ("".join(word[0] for word in words[:2]) or "?").upper()
 
 
+@functools.lru_cache(SEEN)
 def hue(name: str) -> int:
     """Return a number below HUES, always the same for a name."""
     return hashlib.sha256(name.casefold().encode("utf-8", "replace")).digest()[0] % HUES
 
 
+@functools.lru_cache(SEEN)
 def unicode_address(address: str) -> str:
     """Return an address as people write it: U-labels where the domain has any."""
     local_part, at, domain = address.rpartition("@")
