@@ -154,7 +154,7 @@ def _begin(connection: Connection) -> None:
 def _refuse_writing(connection: Connection, cursor: object, statement: str, *rest: object) -> None:
     """Keep a block that reads from writing, which would stay on PostgreSQL, where nothing is rolled back."""
     del cursor, rest
-    if connection.get_execution_options().get("reading") and not statement.startswith(READS):
+    if connection.get_execution_options().get("reading") and not statement.lstrip().startswith(READS):
         raise TypeError(f"a reading block may not {statement.split(maxsplit=1)[0]}: use transaction()")
 
 

@@ -5,7 +5,7 @@ from sqlalchemy import text
 
 from smailor.database import engine
 
-SLUGS = text("SELECT slug FROM workspaces")
+SLUGS = text("\n    SELECT slug FROM workspaces")
 
 
 def test_a_reading_block_may_not_write(house):
