@@ -1,5 +1,6 @@
 """Servers for the tests of this folder. Where there can be none, every test says why and is skipped."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from tests.provision.lab.service import Service
 from tests.provision.lab.yard import SUITES, Yard
 
 HERE = Path(__file__).parent
+# Two processes, each with a world of its own: the longest story, and all others.
+FIRST = pytest.StashKey[pytest.Item]()
 # A first run of site.yml may well take some minutes.
 SECONDS = 1500
 
@@ -26,6 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.allow_hosts(allowed))
             item.add_marker(pytest.mark.timeout(SECONDS))
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    return "longest" if "test_one_host" in item.nodeid and "[trixie" in item.nodeid else "others"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Keep in mind which group of tests this process has been given."""
+    item.session.stash.setdefault(FIRST, item)
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +53,9 @@ def laboratory() -> Iterator[Laboratory]:
 @pytest.fixture(scope="session", autouse=True)
 def yard(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Yard]:
     """The services of all modules: playbooks for those that come later run from the start."""
-    chosen = [item.nodeid for item in request.session.items]
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    mine = _group(request.session.stash[FIRST])
+    chosen = [item.nodeid for item in request.session.items if alone or _group(item) == mine]
     wanted = [suite for suite in SUITES if any("test_one_host" in test and f"[{suite}" in test for test in chosen)]
     if any("test_several_hosts" in test for test in chosen):
         wanted.append("several")

@@ -68,6 +68,27 @@ def test_mail_goes_in_and_out(service: Service, family: int) -> None:
     whole_way(service, family)
 
 
+def test_what_people_move_to_junk_and_back_teaches_the_spam_filter(service: Service) -> None:
+    ada, outside, server = service.accounts[0], Outside(service, 4), service.host("mailstore")
+
+    def learned() -> tuple[int, ...]:
+        said = server.output("rspamc --connect /run/rspamd/controller.sock stat")
+        return tuple(
+            int(re.search(rf"{statfile} .*learned: (\d+)", said)[1]) for statfile in ("BAYES_SPAM", "BAYES_HAM")
+        )
+
+    word, before = token(), learned()
+    text = "Cheap engines of every size, delivered overnight to anybody who answers before the offer ends tomorrow.\n"
+    outside.deliver(letter(STRANGER, ada.address, word, text), ada.address)
+    outside.arrived(ada, word)
+    for there, back, taught in (("INBOX", "Junk", (1, 0)), ("Junk", "INBOX", (0, 1))):
+        with outside.imap(ada) as client:
+            client.select_folder(there)
+            client.move(client.search(["SUBJECT", word]), back)
+        expected = tuple(count + one for count, one in zip(before, taught, strict=True))
+        until(lambda expected=expected: learned() == expected, f"what was moved to {back} to be learned", 30)
+
+
 @FAMILIES
 def test_certificates_are_the_authoritys_and_name_the_server(service: Service, family: int) -> None:
     outside = Outside(service, family)

@@ -17,11 +17,11 @@ from tests.fakes.cloudflare import Cloudflare
 from tests.provision.lab.authority import Authority
 from tests.provision.lab.machine import Machine
 from tests.provision.lab.name_server import NameServer
-from tests.provision.lab.network import WORLD4, WORLD6, Network
+from tests.provision.lab.network import NUMBER, WORLD4, WORLD6, Network
 from tests.provision.lab.sink import Sink
 from tests.provision.lab.trees import SUITES, tree
 
-DIRECTORY = Path("/var/tmp/smailor-laboratory")
+DIRECTORY = Path(f"/var/tmp/smailor-laboratory-{NUMBER}")
 ZONES = ("test", "100.51.198.in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa")
 STRANGERS = "strangers.test"
 PROGRAMS = ("debootstrap", "systemd-nspawn", "nft", "pebble", "ip", "ssh", "curl")
@@ -40,7 +40,7 @@ def missing() -> str:
 
 
 class Laboratory:
-    """Open while it is used as a context manager; then the calling thread is in its world. One at a time on a machine."""
+    """Open while it is used as a context manager; then the calling thread is in its world. One a process of the tests; another run waits."""
 
     def __init__(self) -> None:
         self.directory = DIRECTORY
@@ -52,7 +52,7 @@ class Laboratory:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        self._lock = Path("/run/smailor-laboratory.lock").open("w")
+        self._lock = Path(f"/run/smailor-laboratory-{NUMBER}.lock").open("w")
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         self._clear()
         self.directory.mkdir(mode=0o700)

@@ -4,9 +4,10 @@
                                                     bridge `private` (no address) -- eth1 of each server
 
 As at Hetzner, a server has one IPv4 address and an IPv6 network of its own, of which it uses the first address, and its
-IPv6 gateway is fe80::1. Everything lives in network namespaces named smailor-*. The tests themselves enter the world's: to the servers they are
-the outside, and may listen on port 25 or 53 there whatever this machine has on them. On the machine itself there is one veth,
-one nftables table and IPv4 forwarding, all taken back by `close`.
+IPv6 gateway is fe80::1. Everything lives in network namespaces named smailor-NUMBER-*. The tests themselves enter the
+world's: to the servers they are the outside, and may listen on port 25 or 53 there whatever this machine has on them. On
+the machine itself there is one veth and one nftables table, taken back by `close`, and IPv4 forwarding, which
+scripts/test-provision takes back. Processes of the tests that run side by side have a world each, with the same addresses.
 """
 
 import ctypes
@@ -14,9 +15,12 @@ import os
 import subprocess
 from pathlib import Path
 
-WORLD = "smailor-world"
-UPLINK = "smailor-uplink"
-TABLE = "smailor_lab"
+NUMBER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Of this process's world, 0 to 63."""
+_NAMES = f"smailor-{NUMBER}-"
+WORLD = f"{_NAMES}world"
+UPLINK = f"smailor-up{NUMBER}"
+TABLE = f"smailor_lab_{NUMBER}"
 PUBLIC4, PUBLIC6, PRIVATE = "198.51.100.{}", "2001:db8:51:{}::1", "10.77.0.{}"
 WORLD4, WORLD6 = PUBLIC4.format(1), PUBLIC6.format(1)
 _FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -27,7 +31,6 @@ class Network:
     """The world's namespace and what hangs on it; open while it is used as a context manager."""
 
     def __init__(self) -> None:
-        self._forwarded = _FORWARD.read_text()
         self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
 
     def open(self) -> None:
@@ -35,15 +38,16 @@ class Network:
         self._take_down()
         ip("netns", "add", WORLD)
         ip("link", "add", UPLINK, "type", "veth", "peer", "name", "uplink", "netns", WORLD)
-        ip("address", "add", "100.64.213.1/30", "dev", UPLINK)
+        net, here, there = (f"100.64.213.{4 * NUMBER + last}" for last in (0, 1, 2))
+        ip("address", "add", f"{here}/30", "dev", UPLINK)
         ip("link", "set", UPLINK, "up")
         _FORWARD.write_text("1")
-        _nft(TABLE, "100.64.213.0/30")
+        _nft(TABLE, f"{net}/30")
 
         inside("link", "set", "lo", "up")
-        inside("address", "add", "100.64.213.2/30", "dev", "uplink")
+        inside("address", "add", f"{there}/30", "dev", "uplink")
         inside("link", "set", "uplink", "up")
-        inside("route", "add", "default", "via", "100.64.213.1")
+        inside("route", "add", "default", "via", here)
         for bridge in ("public", "private"):
             inside("link", "add", bridge, "type", "bridge")
             inside("link", "set", bridge, "up")
@@ -66,12 +70,11 @@ class Network:
         """Come home and take everything back."""
         _setns(self._home)
         self._take_down()
-        _FORWARD.write_text(self._forwarded)
 
     def _take_down(self) -> None:
         listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
         for name in (line.split()[0] for line in listed.splitlines()):
-            if name.startswith("smailor-"):
+            if name.startswith(_NAMES):
                 ip("netns", "delete", name)
         # The veth goes with the namespace that holds its other end, a moment later.
         subprocess.run(["ip", "link", "delete", UPLINK], stderr=subprocess.DEVNULL, check=False)
@@ -85,12 +88,14 @@ def plug_in(name: str, number: int) -> str:
         name: the server's short name, 10 characters at most (an interface is named after it).
         number: 2 to 254; the last part of each of its addresses.
     """
-    namespace = f"smailor-{name}"
+    namespace = f"{_NAMES}{name}"
     unplug(name)
     ip("netns", "add", namespace)
     for interface, bridge in (("eth0", "public"), ("eth1", "private")):
         port = f"{name}-{interface[-1]}"
-        inside("link", "add", port, "type", "veth", "peer", "name", interface, "netns", namespace)
+        # Always the same hardware address: neighbours remember who had these addresses before.
+        address = f"02:00:00:00:0{interface[-1]}:{number:02x}"
+        inside("link", "add", port, "type", "veth", "peer", "name", interface, "address", address, "netns", namespace)
         inside("link", "set", port, "master", bridge, "up")
     commands = [
         "link set lo up",
@@ -109,8 +114,8 @@ def plug_in(name: str, number: int) -> str:
 
 def unplug(name: str) -> None:
     """Take a server's namespace away, if there is one."""
-    if Path(f"/run/netns/smailor-{name}").exists():
-        ip("netns", "delete", f"smailor-{name}")
+    if Path(f"/run/netns/{_NAMES}{name}").exists():
+        ip("netns", "delete", f"{_NAMES}{name}")
 
 
 def cut(name: str, *, off: bool) -> None:
