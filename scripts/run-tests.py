@@ -19,8 +19,9 @@ PROJECT = Path(__file__).resolve().parent.parent
 REPORTS = PROJECT / ".cache" / "tests"
 AS_ROOT = frozenset({"system", "browser"})
 # What may run side by side, in which portions, and how many at most: each has servers of its own, and a machine may
-# have more processors than it lets us use. Daemon tests share ports.
-SIDE_BY_SIDE = {"service": ("loadfile", 4), "system": ("loadgroup", 2), "browser": ("loadgroup", 2)}
+# have more processors than it lets us use. Tests that take seconds go to whoever is free. Daemon tests share ports.
+ONE_BY_ONE = ["load", "--maxschedchunk=1"]
+SIDE_BY_SIDE = {"service": (["loadfile"], 4), "system": (ONE_BY_ONE, 2), "browser": (ONE_BY_ONE, 2)}
 NOTHING_COLLECTED = 5
 
 
@@ -50,7 +51,7 @@ def run_pytest(stage: str, arguments: list[str]) -> Outcome:
     command = [sys.executable, "-m", "pytest", f"tests/{stage}", f"--junit-xml={report}", *arguments]
     if stage in SIDE_BY_SIDE:
         portions, most = SIDE_BY_SIDE[stage]
-        command += ["--numprocesses", str(min(len(os.sched_getaffinity(0)), most)), "--dist", portions]
+        command += ["--numprocesses", str(min(len(os.sched_getaffinity(0)), most)), "--dist", *portions]
     environment = dict(os.environ)
     if stage in AS_ROOT and os.geteuid() != 0:
         # Root leaves nothing in the clone that its owner could not remove.

@@ -19,13 +19,6 @@ hypothesis.settings.register_profile("smailor", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("smailor")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Side by side (pytest-xdist), tests of the same service, and else those of a file, stay together."""
-    for item in items:
-        params = getattr(getattr(item, "callspec", None), "params", {})
-        item.add_marker(pytest.mark.xdist_group(params.get("service", item.path.stem)))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def cheap_passwords() -> Iterator[None]:
     """Hash the passwords of test people at bcrypt's least cost; the programs that tests start keep the real one."""

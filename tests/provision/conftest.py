@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dns.resolver
 import pytest
 from playwright.sync_api import Page, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.browser.conftest import CHROMIUM, OPTIONS
 from tests.provision.lab.laboratory import Laboratory, missing
@@ -15,7 +17,6 @@ from tests.provision.lab.service import Service
 from tests.provision.lab.yard import SUITES, Yard
 
 HERE = Path(__file__).parent
-# Two processes, each with a world of its own: the longest story, and all others.
 FIRST = pytest.StashKey[pytest.Item]()
 # A first run of site.yml may well take some minutes.
 SECONDS = 1500
@@ -29,11 +30,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.allow_hosts(allowed))
             item.add_marker(pytest.mark.timeout(SECONDS))
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
 
 
-def _group(item: pytest.Item) -> str:
-    return "longest" if "test_one_host" in item.nodeid and "[trixie" in item.nodeid else "others"
+def _group(test: str) -> str:
+    # For two processes, each with a world of its own: the longest story, and all others.
+    return "longest" if "test_one_host" in test and "[trixie" in test else "others"
+
+
+class Groups(LoadScopeScheduling):
+    """Hands each process a group of tests, which run in their order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return _group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    """Called where tests run side by side."""
+    return Groups(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -52,14 +65,15 @@ def laboratory() -> Iterator[Laboratory]:
 
 @pytest.fixture(scope="session", autouse=True)
 def yard(laboratory: Laboratory, request: pytest.FixtureRequest) -> Iterator[Yard]:
-    """The services of all modules: playbooks for those that come later run from the start."""
+    """The services of all modules: playbooks run from the start where they can."""
     alone = "PYTEST_XDIST_WORKER" not in os.environ
-    mine = _group(request.session.stash[FIRST])
-    chosen = [item.nodeid for item in request.session.items if alone or _group(item) == mine]
-    wanted = [suite for suite in SUITES if any("test_one_host" in test and f"[{suite}" in test for test in chosen)]
+    mine = _group(request.session.stash[FIRST].nodeid)
+    chosen = [item.nodeid for item in request.session.items if alone or _group(item.nodeid) == mine]
+    # Not Debian 13's: its first test is about a bare server.
+    ahead = ["bookworm"] if any("test_one_host" in test and "[bookworm" in test for test in chosen) else []
     if any("test_several_hosts" in test for test in chosen):
-        wanted.append("several")
-    with Yard(laboratory, wanted) as opened:
+        ahead.append("several")
+    with Yard(laboratory, ahead) as opened:
         yield opened
 
 

@@ -20,26 +20,26 @@ class Yard:
 
     Args:
         laboratory: where they are.
-        wanted: names of those that tests will ask for, in that order: suites, `several`.
+        ahead: names of those whose playbooks run from the start, in that order: suites, `several`.
     """
 
-    def __init__(self, laboratory: Laboratory, wanted: Sequence[str]) -> None:
+    def __init__(self, laboratory: Laboratory, ahead: Sequence[str]) -> None:
         self._laboratory = laboratory
-        self._wanted = wanted
+        self._ahead = ahead
         self._made: dict[str, tuple[Service, list[Machine]]] = {}
         # One thread: two playbooks at once, that of the tests and this one, are as many as two processors carry.
         self._beside = ThreadPoolExecutor(1)
 
     def __enter__(self) -> Self:
-        for later in self._wanted[1:]:
-            self._make(later).begin(self._beside)
+        for name in self._ahead:
+            self._make(name).begin(self._beside)
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._beside.shutdown(cancel_futures=True)
 
     def service(self, name: str) -> Service:
-        """The service of this name. The first one's servers are bare; the playbooks for the others are on their way."""
+        """The service of this name, on bare servers if no playbook for it is on its way."""
         return self._made[name][0] if name in self._made else self._make(name)
 
     def close(self, name: str) -> None:
