@@ -69,24 +69,20 @@ def test_mail_goes_in_and_out(service: Service, family: int) -> None:
 
 
 def test_what_people_move_to_junk_and_back_teaches_the_spam_filter(service: Service) -> None:
+    """By Rspamd's own log: its counters are half a minute behind."""
     ada, outside, server = service.accounts[0], Outside(service, 4), service.host("mailstore")
-
-    def learned() -> tuple[int, ...]:
-        said = server.output("rspamc --connect /run/rspamd/controller.sock stat")
-        return tuple(
-            int(re.search(rf"{statfile} .*learned: (\d+)", said)[1]) for statfile in ("BAYES_SPAM", "BAYES_HAM")
-        )
-
-    word, before = token(), learned()
+    word = token()
     text = "Cheap engines of every size, delivered overnight to anybody who answers before the offer ends tomorrow.\n"
-    outside.deliver(letter(STRANGER, ada.address, word, text), ada.address)
+    message = letter(STRANGER, ada.address, word, text)
+    outside.deliver(message, ada.address)
     outside.arrived(ada, word)
-    for there, back, taught in (("INBOX", "Junk", (1, 0)), ("Junk", "INBOX", (0, 1))):
+    for there, moved_to, kind in (("INBOX", "Junk", "spam"), ("Junk", "INBOX", "ham")):
         with outside.imap(ada) as client:
             client.select_folder(there)
-            client.move(client.search(["SUBJECT", word]), back)
-        expected = tuple(count + one for count, one in zip(before, taught, strict=True))
-        until(lambda expected=expected: learned() == expected, f"what was moved to {back} to be learned", 30)
+            client.move(client.search(["SUBJECT", word]), moved_to)
+        said = f"learned message as {kind}: {message['Message-ID'].strip('<>')}"
+        look = f"grep --fixed-strings '{said}' /var/log/rspamd/rspamd.log"
+        until(lambda look=look: server.run(look, check=False).returncode == 0, f"Rspamd to have {said}", 30)
 
 
 @FAMILIES

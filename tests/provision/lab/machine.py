@@ -224,5 +224,5 @@ exec {shlex.join(command)}
     def _groups(self) -> list[Path]:
         top = Path("/sys/fs/cgroup")
         if (top / "cgroup.controllers").exists():
-            return [top / f"smailor-{self.name}"]
-        return [top / name / f"smailor-{self.name}" for name in _HIERARCHIES if (top / name).is_dir()]
+            return [top / f"smailor-{network.NUMBER}-{self.name}"]
+        return [top / name / f"smailor-{network.NUMBER}-{self.name}" for name in _HIERARCHIES if (top / name).is_dir()]
