@@ -166,8 +166,6 @@ def test_new_secrets_reach_every_program(service: Service) -> None:
     service.site(playbook="rotate-secrets.yml")
     assert service.secret("vault_doveadm_api_key") != before
     whole_way(service, 6)
-    again = service.site()
-    assert again.changed == 0, again.changes()
 
 
 def test_what_dies_comes_back(service: Service) -> None:
