@@ -57,8 +57,7 @@ class Database:
             event.listen(self.engine, "checkin", _note_use)
             event.listen(self.engine, "checkout", functools.partial(_ping, self.engine.dialect))
         event.listen(self.engine, "before_cursor_execute", _refuse_writing)
-        self._reading = self.engine.execution_options(reading=True, **reading)
-        self._writing = self.engine.execution_options(immediate=True)
+        self._reading = {"reading": True, **reading}
 
     @property
     def dialect(self) -> str:
@@ -72,7 +71,7 @@ class Database:
         Raises:
             TemporaryFailure: the database does not answer or is locked for too long.
         """
-        with _session(self._writing) as session, session.begin():
+        with _session(self.engine.execution_options(immediate=True)) as session, session.begin():
             yield session
 
     @contextmanager
@@ -84,7 +83,7 @@ class Database:
         Raises:
             TemporaryFailure: the database does not answer.
         """
-        with _session(self._reading) as session:
+        with _session(self.engine.execution_options(**self._reading)) as session:
             yield session
 
     def rows(self, query: str, values: Mapping[str, object]) -> list[tuple[Any, ...]]:
@@ -99,7 +98,7 @@ class Database:
         Raises:
             TemporaryFailure: the database does not answer.
         """
-        with _translated(), self._writing.begin() as connection:
+        with _translated(), self.engine.execution_options(immediate=True).begin() as connection:
             yield connection
 
     def check(self) -> None:

@@ -46,11 +46,15 @@ class Shell:
         return done.stderr
 
 
+def _shell(database, tmp_path):
+    config = tmp_path / "smailor.toml"
+    config.write_text(CONFIG.format(url=database.url, session="k" * 40, sealing=Fernet.generate_key().decode()))
+    return Shell(config)
+
+
 @pytest.fixture
 def shell(acme, tmp_path):
-    config = tmp_path / "smailor.toml"
-    config.write_text(CONFIG.format(url=acme.database.url, session="k" * 40, sealing=Fernet.generate_key().decode()))
-    return Shell(config)
+    return _shell(acme.database, tmp_path)
 
 
 def test_limits_are_shown_set_and_cleared(shell):
@@ -147,7 +151,8 @@ def test_the_audit_trail_says_who_and_why(shell):
     assert len(shell.json("audit", "list", "--limit", "1")) == 1
 
 
-def test_jobs_around_sending_run_on_an_empty_service(shell):
+def test_jobs_around_sending_run_on_an_empty_service(database, tmp_path):
+    shell = _shell(database, tmp_path)
     assert shell.json("jobs", "run", "warmup") == {
         "judged": 0,
         "advanced": 0,
